@@ -1,0 +1,202 @@
+"""The four doors of a controller. Everything it knows of the world comes and goes through these protocols.
+
+`Client` is the Kubernetes API in process (the same validation and admission as over HTTP), `Proxy` an Envoy that
+takes configuration, `Processes` the machine that runs a Pod's containers, `Clock` the time. Tests hand in the real
+store, a stepped clock, and recorders for the other two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from ..envoy.snapshot import Snapshot
+from ..objects.kinds import Key, Kind
+from ..objects.meta import Object
+
+
+class Event(NamedTuple):
+    """One change: type is ADDED, MODIFIED or DELETED; `object` is the state after it (before it, for DELETED)."""
+
+    type: str
+    object: Object
+
+
+class Client(Protocol):
+    """Reads are answered from memory at once; writes return when they are durable. Objects are yours to change."""
+
+    def get(self, kind: Kind, key: Key) -> Object | None: ...
+
+    def list(self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]: ...
+
+    async def create(self, obj: Object) -> Object:
+        """Creates; honours generateName. Raises `errors.ApiError` 409 AlreadyExists, 422 Invalid, 403 Forbidden."""
+        ...
+
+    async def apply(self, obj: Object) -> Object:
+        """Creates the object or makes the stored one equal in what `obj` says; writes nothing where it already is.
+
+        metadata.labels and annotations are merged key by key; ownerReferences, finalizers and every other top-level
+        field (spec, data, …) are replaced; status is never touched.
+        """
+        ...
+
+    async def set_status(self, kind: Kind, key: Key, status: Object) -> None:
+        """Replaces the status; writes nothing where it is equal or the object is gone."""
+        ...
+
+    async def delete(self, kind: Kind, key: Key, uid: str | None = None) -> None:
+        """Deletes (background propagation); an object that is gone already is fine. `uid` is a precondition."""
+        ...
+
+    def watch(self, kind: Kind) -> AsyncIterator[Event]:
+        """Every present object as ADDED, then every change, in order, until closed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The whole snapshot is in force in every part of the proxy."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Envoy refused; what was in force before still is. `resource` is an xDS resource name where Envoy told."""
+
+    resource: str
+    reason: str
+
+
+class Proxy(Protocol):
+    """Envoys, each named by the Pod it runs in (for a sidecar, the Pod it guards)."""
+
+    async def apply(self, pod: Key, desired: Snapshot) -> Applied | Rejected:
+        """Make before break. A proxy that does not run yet gets its files and starts from them: Applied."""
+        ...
+
+    async def forget(self, pod: Key) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Mount:
+    """What stands at `path` (the container's mountPath) inside the Pod's root directory.
+
+    Either `files` (relative name → content; ConfigMap, Secret, service account token), or `claim`
+    (a PersistentVolumeClaim's name in the Pod's namespace), or neither: an empty directory of the Pod.
+    `volume` is the volume's name, `containers` who mounts it (several containers may share one volume).
+    """
+
+    volume: str
+    path: str
+    files: Mapping[str, bytes] | None = None
+    claim: str = ""
+    sub_path: str = ""
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A Pod as the machine sees it, before any container runs. `ports` are its containerPorts (0 hostPort: any)."""
+
+    key: Key
+    uid: str
+    service_account: str
+    meshed: bool  # a sidecar owns the Pod's address; the app listens on unix sockets
+    ports: Mapping[int, int] = field(default_factory=dict)  # containerPort → wanted hostPort, or 0
+    mounts: tuple[Mount, ...] = ()
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a Pod, ready to run: the image names the program; args and env are as in the Pod's spec."""
+
+    name: str
+    image: str
+    attempt: int
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    grace: float = 30.0
+
+
+@dataclass(frozen=True)
+class State:
+    """Of the newest attempt of a container. `exit_code` is None while it runs; `signal` 0 unless killed by one."""
+
+    attempt: int
+    pid: int
+    started: float
+    exit_code: int | None = None
+    signal: int = 0
+    finished: float = 0.0
+    message: str = ""  # the tail of the log, for a container that failed
+
+
+class UnknownImage(Exception):
+    """No program stands behind this image name; the message says which images exist."""
+
+
+class Processes(Protocol):
+    """What a kubelet does to a machine. Every method may be called again with the same arguments."""
+
+    async def prepare(self, sandbox: Sandbox) -> Mapping[int, int]:
+        """Directories, mounts (refreshed in place where files changed) and ports: containerPort → port on 127.0.0.1."""
+        ...
+
+    async def start(self, sandbox: Sandbox, container: Container) -> None:
+        """Raises UnknownImage. A container that already runs this attempt is left alone."""
+        ...
+
+    async def stop(self, uid: str, container: str = "", grace: float = 30.0) -> None:
+        """SIGTERM, then SIGKILL after `grace` seconds; without a container, the whole Pod and all its files but logs."""
+        ...
+
+    def state(self, uid: str, container: str) -> State | None: ...
+
+    async def probe(self, uid: str, container: str, probe: Mapping[str, Any]) -> str:
+        """Runs a Kubernetes probe (httpGet, tcpSocket) once. "" if it passes, else why it does not."""
+        ...
+
+    def changes(self) -> AsyncIterator[str]:
+        """The uid of each Pod one of whose containers started or ended, as it happens."""
+        ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a reconcile wants next: nothing, or to be called again after so many seconds."""
+
+    after: float | None = None
+
+
+class Terminal(Exception):
+    """Retrying cannot help; the manager logs it and waits for the object to change."""
+
+
+Mapper = Callable[[Object], Iterable[Key]]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A kind, and which keys a change of one of its objects wakes."""
+
+    kind: Kind
+    keys: Mapper
+
+
+class Controller(Protocol):
+    name: str
+    watches: tuple[Watch, ...]
+
+    async def reconcile(self, key: Key) -> Result | None: ...
