@@ -1,0 +1,115 @@
+"""The `iiab` command: words on the command line → one function of `iiab_lab.commands`, imported only when called.
+
+Nothing heavy is imported here, so `iiab --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from .errors import LabError
+
+app = typer.Typer(
+    name="iiab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    help="Inference-in-a-Box Lab: a whole enterprise AI inference platform on one machine.",
+    epilog="State lives in $IIAB_HOME (default ~/.iiab). Start with [bold]iiab up[/bold].",
+)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@app.command()
+def up(
+    engine: Annotated[str, typer.Option(help="Where the platform runs.", metavar="embedded")] = "embedded",
+    ports: Annotated[str, typer.Option(envvar="IIAB_PORTS", help="auto, or NAME=PORT,… (gateway, gateway_tls, prometheus, …).")] = "",
+    as_json: Json = False,
+) -> None:
+    """Boot the platform, wait until it is ready, print its endpoints. Running it again changes nothing."""
+    from .commands.up import up as run
+
+    run(engine, ports, as_json)
+
+
+@app.command()
+def down() -> None:
+    """Stop the platform. Its state stays: `iiab up` has every object back."""
+    from .commands.up import down as run
+
+    run()
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Endpoints, versions and health. Exit code 3 when nothing runs, 4 when something is not ready."""
+    from .commands.status import status as run
+
+    raise typer.Exit(run(as_json))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check this machine before booting: each line a number, a bar and, where it is missed, a cure."""
+    from .commands.doctor import doctor as run
+
+    raise typer.Exit(run(as_json))
+
+
+@app.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Back to a clean platform: stop, forget every object, model and log, boot again."""
+    from .commands.up import reset as run
+
+    run(yes)
+
+
+@app.command()
+def token(tenant: Annotated[str, typer.Argument(help="tenant-a, tenant-b, …")]) -> None:
+    """Print a signed JWT for a tenant, as the identity service gives it to that tenant's client."""
+    from .commands.token import print_token
+
+    print_token(tenant)
+
+
+@app.command()
+def scenario(name: Annotated[Optional[str], typer.Argument(help="Nothing lists them.")] = None, as_json: Json = False) -> None:
+    """Run one scenario and print its Report. Exit code 1 when a check failed."""
+    from .commands.scenario import run_scenario
+
+    raise typer.Exit(run_scenario(name, as_json))
+
+
+@app.command()
+def run(
+    notebooks: Annotated[Optional[list[Path]], typer.Argument(help="All of them when none is named.")] = None,
+    report: Annotated[Optional[Path], typer.Option(help="Write executed notebooks, report.html and junit.xml here.")] = None,
+) -> None:
+    """Run notebooks headless through papermill and print a table of their checks."""
+    from .commands.run import run as run_all
+
+    raise typer.Exit(run_all(notebooks or [], report))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def kubectl(context: typer.Context) -> None:
+    """kubectl on this platform's API: the real one where installed, else get, describe, logs, apply, delete."""
+    from .commands.kubectl import kubectl as run
+
+    raise typer.Exit(run(context.args))
+
+
+def main() -> None:
+    """Entry point: a LabError becomes its message and its exit code, never a traceback."""
+    try:
+        app()
+    except LabError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""`iiab kubectl …`: kubectl with this platform's kubeconfig, else a built-in get, describe, logs, apply, delete, wait.
+
+The built-in one asks the API server for the same tables kubectl prints, so both show the same columns.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+from ..assets import home
+from ..errors import NotRunning
+
+
+def kubectl(arguments: list[str]) -> int:
+    """Runs kubectl (or stands in for it) → its exit code."""
+    kubeconfig = home() / "kubeconfig"
+    if not kubeconfig.exists():
+        raise NotRunning(f"There is no platform in {home()}.", "start it: iiab up")
+    real = "" if os.environ.get("IIAB_KUBECTL") == "builtin" else shutil.which("kubectl")
+    if real:
+        sys.stdout.flush()
+        os.execve(real, ["kubectl", *arguments], os.environ | {"KUBECONFIG": str(kubeconfig)})  # noqa: S606 - no shell
+    from ._kubectl import main
+
+    return main(arguments, kubeconfig)

@@ -1,0 +1,69 @@
+"""`iiab up`, `iiab down`, `iiab reset`: a home directory → a running platform and back, with progress a person can follow."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.prompt import Confirm
+
+from ..assets import home
+from ..errors import UsageError
+from .doctor import require
+from .status import render
+
+_err = Console(stderr=True)
+
+
+def up(engine: str, ports: str, as_json: bool) -> None:
+    if engine != "embedded":
+        raise UsageError(f"There is no engine {engine!r} in this release.", "iiab up --engine embedded")
+    require()
+    from ..engines.embedded import lifecycle
+
+    already, began = lifecycle.find(home()) is not None, time.monotonic()
+    status = _with_progress(lambda progress: lifecycle.up(home(), ports, progress))
+    if as_json:
+        print(json.dumps(status, indent=2))
+        return
+    seconds = time.monotonic() - began
+    _err.print(f"[bold green]Ready[/] in {seconds:.1f} s" + (" — it was already running; nothing changed." if already else "."))
+    render(status)
+
+
+def down() -> None:
+    from ..engines.embedded import lifecycle
+
+    stopped = home().exists() and lifecycle.down(home())
+    _err.print(f"Stopped the platform in {home()}." if stopped else f"Nothing runs in {home()}.")
+
+
+def reset(yes: bool) -> None:
+    from ..engines.embedded import lifecycle
+
+    if not yes and not Confirm.ask(f"Forget every object, model and log in {home()}?", default=False):
+        raise UsageError("Nothing was changed.", "iiab reset --yes")
+    record = lifecycle.record(home())
+    was_running = lifecycle.find(home()) is not None
+    lifecycle.reset(home())
+    if was_running:
+        up("embedded", ",".join(f"{name}={port}" for name, port in record["ports"].items()), as_json=False)
+    else:
+        _err.print(f"{home()} is clean. Start with: iiab up")
+
+
+def _with_progress(work: Any) -> Any:
+    """Runs `work(progress)` under a spinner that names the step; every finished step stays on the screen with its time."""
+    with _err.status("starting") as spinner:
+        began: dict[str, float] = {}
+
+        def progress(step: str, doing: str) -> None:
+            if doing:
+                began.setdefault(step, time.monotonic())
+                spinner.update(f"[bold]{step}[/]  {doing}")
+            else:
+                _err.print(f"  [green]✓[/] {step:<14} {time.monotonic() - began[step]:6.2f} s")
+
+        return work(progress)

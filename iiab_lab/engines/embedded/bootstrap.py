@@ -1,0 +1,97 @@
+"""Folders of YAML → a ready platform: what to apply in which order, and what to wait for.
+
+The charts folder stands for what Helm installs on a cluster; everything else is `manifests/`, the same files for both
+engines. Applying is idempotent, so a second run only waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...assets import manifests
+from ...kube import Kube, Object, documents, has_condition
+
+Progress = Callable[[str, str], None]  # (step, what it is doing now, or "" when done)
+
+
+@dataclass(frozen=True)
+class Step:
+    name: str
+    why: str
+    folder: Path
+
+
+STEPS = (
+    Step("charts", "namespaces, tier 2, Prometheus: what Helm installs on a cluster", Path(__file__).parent / "charts"),
+    *(
+        Step(name, why, manifests() / name)
+        for name, why in (
+            ("platform", "certificates, gateway class, identity"),
+            ("tenants", "namespaces of the tenants and who may do what"),
+            ("gateway", "the edge: listeners, TLS, the way into the mesh"),
+            ("mesh", "mTLS everywhere, and who may call whom"),
+            ("serving", "the runtimes that models name"),
+            ("observability", "what Prometheus scrapes"),
+            ("policies", "tokens and tenants, checked at the edge"),
+            ("models", "training, then the model servers"),
+        )
+    ),
+)
+
+# What must exist before its users, whatever the file names say; kubectl and Helm sort alike.
+_FIRST = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "Role", "ConfigMap", "Secret")
+_MODELS = "InferenceService"
+# The condition that says an object of this kind has arrived.
+_ARRIVED = {"Job": "Complete", "Deployment": "Available", "Gateway": "Programmed", "Certificate": "Ready", _MODELS: "Ready"}
+
+
+def boot(kube: Kube, progress: Progress, timeout: float = 120) -> None:
+    """Applies every step, then waits until everything that can be ready is; NotReady names what is not."""
+    waiting: list[Object] = []
+    for step in STEPS:
+        progress(step.name, step.why)
+        objects = ordered(step.folder)
+        late = [obj for obj in objects if obj["kind"] == _MODELS]
+        waiting += _apply(kube, (obj for obj in objects if obj["kind"] != _MODELS))
+        if late:
+            # A model server that starts before its model is trained fails and backs off for ten seconds.
+            _await(kube, [obj for obj in waiting if obj["kind"] == "Job"], timeout)
+            waiting += _apply(kube, late)
+        progress(step.name, "")
+    for obj in waiting:
+        progress("ready", f"waiting for {obj['kind']} {obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}")
+        _await(kube, [obj], timeout)
+    progress("ready", "")
+
+
+def ordered(folder: Path) -> list[Object]:
+    """The documents of a folder, prerequisites first, otherwise in file order."""
+    if not folder.exists():
+        return []
+    rank = {kind: index for index, kind in enumerate(_FIRST)}
+    return sorted((obj for _, obj in documents(folder)), key=lambda obj: rank.get(obj["kind"], len(rank)))
+
+
+def _apply(kube: Kube, objects: Iterable[Object]) -> list[Object]:
+    """Applies each; returns those worth waiting for."""
+    applied = []
+    for obj in objects:
+        kube.apply(obj)
+        if _condition(obj):
+            applied.append(obj)
+    return applied
+
+
+def _await(kube: Kube, objects: list[Object], timeout: float) -> None:
+    for obj in objects:
+        meta = obj["metadata"]
+        where = (obj["apiVersion"], obj["kind"], meta.get("namespace", ""), meta["name"])
+        condition = _condition(obj)
+        kube.wait(where, has_condition(condition), what=condition, timeout=timeout)
+
+
+def _condition(obj: Object) -> str:
+    istio = obj["apiVersion"].startswith("networking.istio.io")  # its Gateway has no status
+    return "" if istio else _ARRIVED.get(obj["kind"], "")
