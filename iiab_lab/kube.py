@@ -67,13 +67,13 @@ class Kube:
 
     def resource(self, api_version: str, kind: str) -> Object:
         """The discovery entry of a kind: its plural name and whether it is namespaced."""
-        entries = self._discover(api_version)
+        entries = self.discover(api_version)
         found = next((item for item in entries if item["kind"] == kind and "/" not in item["name"]), None)
         if found is None:
             raise UsageError(f'no matches for kind "{kind}" in version "{api_version}"', "see what is served: iiab kubectl api-resources")
         return found
 
-    def _discover(self, api_version: str) -> list[Object]:
+    def discover(self, api_version: str) -> list[Object]:
         if api_version not in self._resources:
             root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
             try:

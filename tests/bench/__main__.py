@@ -1,0 +1,160 @@
+"""`make bench`: boots a platform of its own and prints each figure of the quality bars beside its bar."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from ..e2e.lab import PREDICT, SETOSA, Lab
+from . import load
+
+BODY = json.dumps(SETOSA).encode()
+ROUNDS = 3
+
+
+def main() -> None:
+    table = Table("figure", "measured", "bar", title=f"{os.cpu_count()} cores, {platform_name()}")
+    with tempfile.TemporaryDirectory(prefix="iiab-bench-") as folder:
+        lab = Lab(Path(folder) / "home")
+        try:
+            first_200(lab, table)
+            memory(lab, table)
+            traffic(lab, table)
+            in_force(lab, table)
+        finally:
+            lab.iiab("down", check=False)
+    Console().print(table)
+
+
+def platform_name() -> str:
+    return f"{sys.platform}, Python {sys.version_info.major}.{sys.version_info.minor}"
+
+
+def first_200(lab: Lab, table: Table) -> None:
+    """`iiab up` → an authenticated 200 through both tiers: in an empty home (trains the model), then in a used one."""
+    table.add_row("iiab up → first 200, empty home", f"{boot(lab):.2f} s", "–")
+    times = []
+    for _ in range(ROUNDS):
+        lab.iiab("down")
+        times.append(boot(lab))
+    table.add_row("iiab up → first 200, used home", f"{statistics.median(times):.2f} s (max {max(times):.2f})", "≤ 6 s")
+
+
+def boot(lab: Lab) -> float:
+    began = time.perf_counter()
+    lab.iiab("up")
+    status = lab.status()
+    token = lab.token("tenant-a")
+    answer = requests.post(
+        status["endpoints"]["gateway"] + PREDICT, json=SETOSA, headers={"Authorization": f"Bearer {token}"}, timeout=10
+    )
+    assert answer.status_code == 200, answer.text
+    return time.perf_counter() - began
+
+
+def memory(lab: Lab, table: Table) -> None:
+    total = 0
+    for process in lab.processes():
+        pss = process.memory_full_info().pss
+        total += pss
+        name = " ".join(Path(word).name for word in process.cmdline()[:3])[:44]
+        table.add_row(f"  PSS {name}", f"{pss / 2**20:.0f} MiB", "")
+    table.add_row("PSS of the idle platform", f"{total / 2**20:.0f} MiB", "≤ 700 MiB")
+
+
+def traffic(lab: Lab, table: Table) -> None:
+    """The bare model server against the whole path, in turn, in one run."""
+    gateway = int(lab.url("gateway").rsplit(":", 1)[1])
+    whole = load.request("localhost", PREDICT, BODY, {"Authorization": f"Bearer {lab.token('tenant-a')}"})
+    plain = load.request("localhost", PREDICT, BODY, {})
+    with bare_server(lab) as bare:
+        targets = {"bare": (bare, plain), "whole path": (gateway, whole)}
+        rates: dict[str, list[float]] = {name: [] for name in targets}
+        tails: dict[str, list[load.Sample]] = {name: [] for name in targets}
+        for _ in range(ROUNDS):
+            for name, (port, message) in targets.items():
+                load.closed(port, message, 4, 1)  # warm
+                rates[name].append(load.closed(port, message, 4, 5).rate)
+                tails[name].append(load.opened(port, message, 300, 10))
+    for name in targets:
+        p50, p95, p99 = (statistics.median(s.percentile(q) for s in tails[name]) * 1e3 for q in (0.5, 0.95, 0.99))
+        failed = sum(count for s in tails[name] for status, count in s.statuses.items() if status != 200)
+        table.add_row(f"{name}: p50/p95/p99 at 300 requests/s", f"{p50:.2f} / {p95:.2f} / {p99:.2f} ms, {failed} failed", "")
+        table.add_row(f"{name}: highest throughput, 4 connections", f"{statistics.median(rates[name]):.0f} requests/s", "")
+    added = statistics.median(
+        (w.percentile(0.99) - b.percentile(0.99)) * 1e3 for w, b in zip(tails["whole path"], tails["bare"], strict=True)
+    )
+    table.add_row("p99 added by the path at 300 requests/s", f"{added:+.2f} ms", "≤ +2 ms")
+    ratio = statistics.median(w / b for w, b in zip(rates["whole path"], rates["bare"], strict=True))
+    table.add_row("throughput, whole path over bare", f"{ratio:.2f}", "≥ 0.6")
+
+
+@contextlib.contextmanager
+def bare_server(lab: Lab) -> Iterator[int]:
+    """The same model server program, alone on a TCP port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    model = lab.home / "volumes" / "tenant-a" / "models" / "sklearn-iris"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "iiab_lab.runtimes.sklearn", "--model_name=sklearn-iris", f"--model_dir={model}",
+         f"--http_port={port}"],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", f"IIAB_PORT_{port}": str(port)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(f"http://127.0.0.1:{port}/v2/health/ready", timeout=1).status_code == 200:
+                    break
+            time.sleep(0.05)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def in_force(lab: Lab, table: Table) -> None:
+    """An HTTPRoute is patched; how long until the edge behaves so."""
+    from iiab_lab.kube import Kube
+
+    kube, token = Kube(lab.home / "kubeconfig"), lab.token("tenant-a")
+    url, session = lab.url("gateway") + PREDICT, requests.Session()
+    session.headers["Authorization"] = f"Bearer {token}"
+    path = kube.path("gateway.networking.k8s.io/v1", "HTTPRoute", "tenant-a", "sklearn-iris")
+    original = kube.raw("GET", path).json()["spec"]["rules"]
+    times = []
+    for index in range(50):
+        rules = json.loads(json.dumps(original))
+        for rule in rules:
+            rule.setdefault("filters", []).append(
+                {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "x-round", "value": str(index)}]}}
+            )
+        began = time.perf_counter()
+        kube.raw("PATCH", path, json={"spec": {"rules": rules}}, headers={"Content-Type": "application/merge-patch+json"})
+        while session.post(url, json=SETOSA, timeout=10).headers.get("x-round") != str(index):
+            pass
+        times.append(time.perf_counter() - began)
+    kube.raw("PATCH", path, json={"spec": {"rules": original}}, headers={"Content-Type": "application/merge-patch+json"})
+    p50, p99 = statistics.median(times) * 1e3, max(times) * 1e3
+    table.add_row("HTTPRoute applied → in force, p50 / max of 50", f"{p50:.0f} / {p99:.0f} ms", "p99 ≤ 100 ms")
+
+
+if __name__ == "__main__":
+    psutil.cpu_percent()  # starts the counters
+    main()
