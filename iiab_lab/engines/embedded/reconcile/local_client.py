@@ -1,0 +1,85 @@
+"""The `Client` port over the store in this process: the same validation and admission as over HTTP, without the wire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+from ....errors import ApiError
+from ..objects.kinds import Key, Kind
+from ..objects.meta import Object, key_of
+from ..store.store import Store
+from .ports import Event
+
+_ATTEMPTS = 8
+# Replaced key by key; every other part of metadata that an apply names is replaced whole.
+_MERGED = ("labels", "annotations")
+
+
+class LocalClient:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, kind: Kind, key: Key) -> Object | None:
+        return self._store.read(kind, key)
+
+    def list(self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
+        _, entries = self._store.list(kind, namespace)
+        wanted = (labels or {}).items()
+        return [entry.object() for entry in entries if not wanted or wanted <= entry.labels.items()]
+
+    async def create(self, obj: Object) -> Object:
+        return (await self._store.create(self._kind(obj), obj)).object()
+
+    async def apply(self, obj: Object) -> Object:
+        kind, key = self._kind(obj), key_of(obj)
+        for _ in range(_ATTEMPTS):
+            current = self.get(kind, key)
+            try:
+                if current is None:
+                    return await self.create({**obj, "metadata": dict(obj["metadata"])})
+                return (await self._store.update(kind, _merged(current, obj))).object()
+            except ApiError as error:
+                if error.code != 409:
+                    raise
+        raise ApiError(409, "Conflict", f"{kind.kind} {key} keeps changing")
+
+    async def set_status(self, kind: Kind, key: Key, status: Object) -> None:
+        current = self.get(kind, key)
+        if current is None or current.get("status") == status:
+            return
+        current["metadata"].pop("resourceVersion")  # the writer of a status owns it: the last one wins
+        current["status"] = status
+        try:
+            await self._store.update(kind, current, subresource="status")
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+    async def delete(self, kind: Kind, key: Key, uid: str | None = None, grace: int | None = None) -> None:
+        try:
+            await self._store.delete(kind, key, uid=uid, grace=grace)
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
+
+    async def watch(self, kind: Kind) -> AsyncIterator[Event]:
+        watch = self._store.watch(kind)
+        try:
+            async for change in watch:
+                yield Event(change.type, change.entry.object())
+        finally:
+            watch.close()
+
+    def _kind(self, obj: Object) -> Kind:
+        resource = self._store.registry.for_object(obj)
+        if resource is None:
+            raise ApiError(404, "NotFound", f"no kind {obj.get('kind')} in {obj.get('apiVersion')} is served")
+        return resource.stored
+
+
+def _merged(current: Object, wanted: Object) -> Object:
+    meta = dict(current["metadata"])
+    for name, value in wanted["metadata"].items():
+        meta[name] = {**(meta.get(name) or {}), **value} if name in _MERGED else value
+    rest = {name: value for name, value in wanted.items() if name not in ("metadata", "status")}
+    return {**current, **rest, "metadata": meta}

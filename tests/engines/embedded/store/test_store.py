@@ -1,0 +1,297 @@
+"""The store: optimistic concurrency, ordered and resumable watches, validation, durability."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iiab_lab.engines.embedded.objects.kinds import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, Key
+from iiab_lab.engines.embedded.store import watch as watching
+from iiab_lab.engines.embedded.store.registry import Registry
+from iiab_lab.engines.embedded.store.store import Store
+from iiab_lab.errors import ApiError, LabError
+
+REGISTRY = Registry.load()
+
+
+def config_map(name: str, **data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "here"}, "data": data}
+
+
+def deployment(**spec: Any) -> dict[str, Any]:
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    body = {"selector": {"matchLabels": {"app": "x"}}, "template": template} | spec
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "here"}, "spec": body}
+
+
+async def opened(path: Path) -> Store:
+    store = await Store.open(path / "store.db", REGISTRY)
+    if store.get(NAMESPACE, Key("", "here")) is None:
+        await store.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "here"}})
+    return store
+
+
+def in_store(test):
+    def run(tmp_path: Path) -> None:
+        async def body() -> None:
+            store = await opened(tmp_path)
+            try:
+                await test(store)
+            finally:
+                await store.close()
+
+        asyncio.run(body())
+
+    run.__name__ = test.__name__
+    return run
+
+
+def refusal(error: pytest.ExceptionInfo[ApiError]) -> tuple[int, str]:
+    return error.value.code, error.value.reason
+
+
+@in_store
+async def test_a_created_object_has_identity_and_defaults(store: Store) -> None:
+    made = (await store.create(DEPLOYMENT, deployment())).object()
+    assert made["metadata"]["generation"] == 1 and made["metadata"]["uid"] and made["metadata"]["resourceVersion"]
+    assert made["spec"]["replicas"] == 1 and made["spec"]["strategy"] == {"type": "RollingUpdate"}
+
+
+@in_store
+async def test_the_same_name_twice_is_already_exists(store: Store) -> None:
+    await store.create(CONFIG_MAP, config_map("a"))
+    with pytest.raises(ApiError) as error:
+        await store.create(CONFIG_MAP, config_map("a"))
+    assert refusal(error) == (409, "AlreadyExists")
+
+
+@in_store
+async def test_of_two_updates_from_one_revision_one_conflicts(store: Store) -> None:
+    made = (await store.create(CONFIG_MAP, config_map("a"))).object()
+    both = [store.update(CONFIG_MAP, {**made, "data": {"by": who}}) for who in ("x", "y")]
+    outcomes = await asyncio.gather(*both, return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["ApiError", "Entry"]
+
+
+@in_store
+async def test_generation_counts_changes_of_the_spec_only(store: Store) -> None:
+    made = (await store.create(DEPLOYMENT, deployment())).object()
+    made["metadata"]["labels"] = {"a": "b"}
+    labelled = (await store.update(DEPLOYMENT, made)).object()
+    labelled["status"] = {"replicas": 1}
+    reported = (await store.update(DEPLOYMENT, labelled, subresource="status")).object()
+    reported["spec"]["replicas"] = 2
+    scaled = (await store.update(DEPLOYMENT, reported)).object()
+    assert [o["metadata"]["generation"] for o in (labelled, reported, scaled)] == [1, 1, 2]
+    assert scaled["status"] == {"replicas": 1}
+
+
+@in_store
+async def test_an_update_that_changes_nothing_writes_nothing(store: Store) -> None:
+    made = await store.create(CONFIG_MAP, config_map("a", k="v"))
+    assert (await store.update(CONFIG_MAP, made.object())).revision == made.revision == store.revision
+
+
+@in_store
+async def test_status_is_only_written_through_its_subresource(store: Store) -> None:
+    made = (await store.create(DEPLOYMENT, deployment() | {"status": {"replicas": 7}})).object()
+    assert "status" not in made
+    made["status"] = {"replicas": 7}
+    assert "status" not in (await store.update(DEPLOYMENT, made)).object()
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        ({"replica": 2}, 400, 'unknown field "spec.replica"'),
+        ({"replicas": "two"}, 422, 'Deployment.apps "d" is invalid: spec.replicas: Invalid value: "two"'),
+        ({"replicas": -1}, 422, "spec.replicas: Invalid value: -1"),
+        ({"template": {"spec": {"containers": [{"name": "c", "ports": [{"containerPort": 0}]}]}}}, 422, "containerPort"),
+        ({"template": {"spec": {"containers": []}}}, 422, "spec.template.spec.containers"),
+        ({"template": {"spec": {"containers": [{"name": "c", "lifecycle": {}}]}}}, 400,
+         'unknown field "spec.template.spec.containers[0].lifecycle"'),
+    ],
+)
+def test_a_wrong_field_is_named_by_its_path(tmp_path: Path, change: dict[str, Any], code: int, says: str) -> None:
+    async def body(store: Store) -> None:
+        with pytest.raises(ApiError) as error:
+            await store.create(DEPLOYMENT, deployment(**change))
+        assert error.value.code == code and says in error.value.message, error.value.message
+
+    in_store(body)(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a" * 254, "a/b", ".."])
+def test_a_name_that_is_none_is_invalid(tmp_path: Path, name: str) -> None:
+    async def body(store: Store) -> None:
+        with pytest.raises(ApiError) as error:
+            await store.create(CONFIG_MAP, config_map(name))
+        assert refusal(error) == (422, "Invalid")
+
+    in_store(body)(tmp_path)
+
+
+@in_store
+async def test_a_field_without_effect_is_a_warning(store: Store) -> None:
+    spec = {"containers": [{"name": "c", "image": "i", "securityContext": {"runAsUser": 1}}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "here"}, "spec": spec}
+    made = await store.create(POD, pod)
+    assert made.warnings == ("spec.containers[0].securityContext has no effect on the embedded engine",)
+
+
+@in_store
+async def test_nothing_is_created_in_a_namespace_that_is_missing_or_going(store: Store) -> None:
+    with pytest.raises(ApiError) as error:
+        await store.create(CONFIG_MAP, config_map("a") | {"metadata": {"name": "a", "namespace": "nowhere"}})
+    assert refusal(error) == (404, "NotFound")
+    namespace = (await store.create(
+        NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "going", "finalizers": ["kubernetes"]}}
+    )).object()
+    await store.delete(NAMESPACE, Key("", namespace["metadata"]["name"]))
+    with pytest.raises(ApiError) as error:
+        await store.create(CONFIG_MAP, config_map("a") | {"metadata": {"name": "a", "namespace": "going"}})
+    assert refusal(error) == (403, "Forbidden")
+
+
+@in_store
+async def test_finalizers_hold_an_object_until_the_last_is_gone(store: Store) -> None:
+    made = config_map("a")
+    made["metadata"]["finalizers"] = ["iiab.lab/x"]
+    await store.create(CONFIG_MAP, made)
+    marked = (await store.delete(CONFIG_MAP, Key("here", "a"))).object()
+    assert marked["metadata"]["deletionTimestamp"] and store.get(CONFIG_MAP, Key("here", "a"))
+    marked["metadata"]["finalizers"] = []
+    await store.update(CONFIG_MAP, marked)
+    assert store.get(CONFIG_MAP, Key("here", "a")) is None
+
+
+@in_store
+async def test_a_dry_run_validates_and_writes_nothing(store: Store) -> None:
+    before = store.revision
+    assert (await store.create(CONFIG_MAP, config_map("a"), dry_run=True)).object()["metadata"]["uid"]
+    assert store.revision == before and store.get(CONFIG_MAP, Key("here", "a")) is None
+
+
+@in_store
+async def test_a_watch_sees_every_change_once_in_order_and_resumes(store: Store) -> None:
+    since = store.revision
+    for index in range(50):
+        await store.create(CONFIG_MAP, config_map(f"m{index}"))
+    await store.delete(CONFIG_MAP, Key("here", "m7"))
+    first = store.watch(CONFIG_MAP, "here", since)
+    seen = [await anext(first) for _ in range(51)]
+    assert [c.entry.revision for c in seen] == list(range(since + 1, since + 52))
+    assert seen[-1].type == "DELETED" and seen[-1].before is not None
+    resumed = store.watch(CONFIG_MAP, "here", seen[20].entry.revision)
+    assert await anext(resumed) == seen[21]
+
+
+@in_store
+async def test_a_watch_from_before_the_window_is_expired(store: Store) -> None:
+    with pytest.raises(ApiError) as error:
+        store.watch(CONFIG_MAP, None, -1)
+    assert refusal(error) == (410, "Expired")
+
+
+@in_store
+async def test_a_watcher_that_does_not_read_is_cut_off_alone(store: Store) -> None:
+    slow, brisk = store.watch(CONFIG_MAP), store.watch(CONFIG_MAP)
+    made = (await store.create(CONFIG_MAP, config_map("a", n="-1"))).object()
+    assert (await anext(brisk)).type == "ADDED"
+    for index in range(watching.BEHIND + 1):
+        made["data"] = {"n": str(index)}
+        made = (await store.update(CONFIG_MAP, made)).object()
+        assert (await anext(brisk)).entry.object()["data"] == {"n": str(index)}
+    with pytest.raises(ApiError) as error:
+        await anext(slow)
+    assert error.value.code == 410
+
+
+@in_store
+async def test_readers_never_see_what_is_not_durable(store: Store) -> None:
+    writing = asyncio.ensure_future(store.create(CONFIG_MAP, config_map("a")))
+    await asyncio.sleep(0)
+    seen_before_ack = store.get(CONFIG_MAP, Key("here", "a"))
+    await writing
+    assert seen_before_ack is None and store.get(CONFIG_MAP, Key("here", "a"))
+
+
+_WRITER = """
+import asyncio, sys
+from pathlib import Path
+from tests.engines.embedded.store.test_store import CONFIG_MAP, config_map, opened
+async def main():
+    store = await opened(Path(sys.argv[1]))
+    async def one(worker):
+        for index in range(10_000):
+            made = await store.create(CONFIG_MAP, config_map(f"w{sys.argv[2]}-{worker}-{index}", padding="x" * 500))
+            print(made.key.name, flush=True)
+    await asyncio.gather(*map(one, range(20)))
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("acknowledged", [1, 37, 400, 1500])
+def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, acknowledged: int) -> None:
+    names: list[str] = []
+    for life in range(2):
+        writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path), str(life)], stdout=subprocess.PIPE, text=True)
+        assert writer.stdout
+        names += [writer.stdout.readline().strip() for _ in range(acknowledged)]
+        os.kill(writer.pid, signal.SIGKILL)
+        names += [line.strip() for line in writer.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+        writer.wait()
+
+    async def found() -> set[str]:
+        store = await opened(tmp_path)
+        _, entries = store.list(CONFIG_MAP)
+        assert all(entry.object()["data"]["padding"] for entry in entries)
+        await store.close()
+        return {entry.key.name for entry in entries}
+
+    assert set(names) - asyncio.run(found()) == set()
+
+
+def test_a_damaged_file_is_named_and_kept(tmp_path: Path) -> None:
+    asyncio.run(write_some(tmp_path))
+    path = tmp_path / "store.db"
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = os.urandom(4096)
+    path.write_bytes(content)
+    with pytest.raises(LabError, match="damaged") as error:
+        asyncio.run(opened(tmp_path))
+    assert "iiab reset" in str(error.value) and path.read_bytes() == bytes(content)
+
+
+async def write_some(folder: Path) -> None:
+    store = await opened(folder)
+    await asyncio.gather(*(store.create(CONFIG_MAP, config_map(f"m{i}", p="y" * 900)) for i in range(200)))
+    await store.close()
+
+
+def test_a_disk_that_refuses_keeps_what_was_and_says_507(tmp_path: Path) -> None:
+    async def body(store: Store) -> None:
+        made = (await store.create(CONFIG_MAP, config_map("a", n="1"))).object()
+        write = store._log._write
+
+        def full(*_: Any) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        store._log._write = full  # type: ignore[method-assign]
+        with pytest.raises(ApiError) as error:
+            await store.update(CONFIG_MAP, json.loads(json.dumps(made)) | {"data": {"n": "2"}})
+        store._log._write = write  # type: ignore[method-assign]
+        assert error.value.code == 507
+        assert store.get(CONFIG_MAP, Key("here", "a")).object()["data"] == {"n": "1"}  # type: ignore[union-attr]
+        await store.update(CONFIG_MAP, made | {"data": {"n": "3"}})
+
+    in_store(body)(tmp_path)
