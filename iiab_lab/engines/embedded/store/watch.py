@@ -74,6 +74,10 @@ class Watch:
             await self._awake.wait()
         return self._pending.popleft()
 
+    @property
+    def has_backlog(self) -> bool:
+        return bool(self._pending)
+
     def offer(self, change: Change) -> None:
         if self.namespace and change.entry.key.namespace != self.namespace:
             return

@@ -1,0 +1,159 @@
+"""The columns of kinds whose rows need arithmetic, as kubectl users know them: Pod, Deployment, Service, Job and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ..objects.meta import Object
+
+Column = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cells:
+    columns: tuple[Column, ...]
+    row: Callable[[Object], list[Any]]
+
+
+def age(timestamp: str) -> str:
+    """`5s`, `3m20s`, `4h`, `12d`: as kubectl's human durations, with fewer parts the longer it is."""
+    try:
+        then = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
+    except ValueError:
+        return "<unknown>"
+    return duration(int((datetime.now(UTC) - then).total_seconds()))
+
+
+def duration(seconds: int) -> str:
+    seconds = max(0, seconds)
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if seconds < 120:
+        return f"{seconds}s"
+    if minutes < 10:
+        return f"{minutes}m{seconds % 60}s" if seconds % 60 else f"{minutes}m"
+    if hours < 3:
+        return f"{minutes}m"
+    if hours < 8:
+        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
+    return f"{hours}h" if days < 2 else f"{days}d"
+
+
+def pod_status(pod: Object) -> str:
+    """The STATUS column: the most telling reason among phase, init containers, containers and deletion."""
+    status = pod.get("status") or {}
+    shown = status.get("reason") or status.get("phase") or "Pending"
+    init = status.get("initContainerStatuses") or []
+    for index, container in enumerate(init):
+        reason = _reason(container, done_is_fine=True)
+        if reason:
+            initializing = reason in ("PodInitializing", "Running")
+            shown = f"Init:{index}/{len(init)}" if initializing else f"Init:{reason}"
+            break
+    else:
+        for container in reversed(status.get("containerStatuses") or []):
+            reason = _reason(container)
+            shown = reason if reason not in ("", "Running") else shown
+    return "Terminating" if pod["metadata"].get("deletionTimestamp") else shown
+
+
+def _reason(container: Object, done_is_fine: bool = False) -> str:
+    state = container.get("state") or {}
+    if "terminated" in state:
+        ended = state["terminated"]
+        if done_is_fine and ended.get("exitCode") == 0:
+            return ""
+        return ended.get("reason") or f"ExitCode:{ended.get('exitCode')}"
+    if "waiting" in state:
+        return state["waiting"].get("reason") or "Waiting"
+    return "Running" if "running" in state else "PodInitializing"
+
+
+def _pod(pod: Object) -> list[Any]:
+    status, spec = pod.get("status") or {}, pod["spec"]
+    containers = status.get("containerStatuses") or []
+    restarts = sum(container.get("restartCount", 0) for container in containers)
+    ready = sum(bool(container.get("ready")) for container in containers)
+    ended = [c["lastState"]["terminated"]["finishedAt"] for c in containers if (c.get("lastState") or {}).get("terminated")]
+    shown = f"{restarts} ({age(max(ended))} ago)" if restarts and ended else str(restarts)
+    return [f"{ready}/{len(spec['containers'])}", pod_status(pod), shown, _age(pod), status.get("podIP") or "<none>", spec.get("nodeName") or "<none>"]
+
+
+def _deployment(obj: Object) -> list[Any]:
+    status, spec = obj.get("status") or {}, obj["spec"]
+    containers = spec["template"]["spec"]["containers"]
+    return [
+        f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)}", status.get("updatedReplicas", 0),
+        status.get("availableReplicas", 0), _age(obj), ",".join(c["name"] for c in containers),
+        ",".join(c.get("image", "") for c in containers), _selector(spec.get("selector")),
+    ]
+
+
+def _replica_set(obj: Object) -> list[Any]:
+    status, spec = obj.get("status") or {}, obj["spec"]
+    return [spec.get("replicas", 1), status.get("replicas", 0), status.get("readyReplicas", 0), _age(obj)]
+
+
+def _service(obj: Object) -> list[Any]:
+    spec = obj.get("spec") or {}
+    ports = ",".join(f"{port['port']}/{port.get('protocol', 'TCP')}" for port in spec.get("ports") or ()) or "<none>"
+    ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    external = spec.get("externalName") or ",".join(item.get("ip") or item.get("hostname", "") for item in ingress) or "<none>"
+    selector = ",".join(f"{k}={v}" for k, v in (spec.get("selector") or {}).items()) or "<none>"
+    return [spec.get("type", "ClusterIP"), spec.get("clusterIP") or "None", external, ports, _age(obj), selector]
+
+
+def _job(obj: Object) -> list[Any]:
+    status = obj.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or () if c["status"] == "True"}
+    state = "Complete" if "Complete" in conditions else "Failed" if "Failed" in conditions else "Running"
+    took = ""
+    if status.get("startTime"):
+        start = datetime.fromisoformat(status["startTime"].replace("Z", "+00:00"))
+        end = status.get("completionTime")
+        finish = datetime.fromisoformat(end.replace("Z", "+00:00")) if end else datetime.now(UTC)
+        took = duration(int((finish - start).total_seconds()))
+    return [state, f"{status.get('succeeded', 0)}/{obj['spec'].get('completions', 1)}", took, _age(obj)]
+
+
+def _event(obj: Object) -> list[Any]:
+    about = obj["involvedObject"]
+    seen = obj.get("lastTimestamp") or obj["metadata"]["creationTimestamp"]
+    times = obj.get("count", 1)
+    since = f"{age(seen)} (x{times} over {age(obj.get('firstTimestamp') or seen)})" if times > 1 else age(seen)
+    return [since, obj.get("type", ""), obj.get("reason", ""), f"{about.get('kind', '').lower()}/{about.get('name', '')}", obj.get("message", "")]
+
+
+def _endpoint_slice(obj: Object) -> list[Any]:
+    ports = ",".join(str(port.get("port")) for port in obj.get("ports") or ()) or "<unset>"
+    addresses = ",".join(a for endpoint in obj["endpoints"] for a in endpoint["addresses"]) or "<unset>"
+    return [obj["addressType"], ports, addresses, _age(obj)]
+
+
+def _age(obj: Object) -> str:
+    return age(obj["metadata"]["creationTimestamp"])
+
+
+def _selector(selector: Object | None) -> str:
+    return ",".join(f"{k}={v}" for k, v in ((selector or {}).get("matchLabels") or {}).items())
+
+
+def _named(*names: str, wide: tuple[str, ...] = ()) -> tuple[Column, ...]:
+    return tuple({"name": name, "type": "string", "priority": int(name in wide)} for name in (*names, *wide))
+
+
+KINDS = {
+    ("", "Pod"): Cells(_named("Ready", "Status", "Restarts", "Age", wide=("IP", "Node")), _pod),
+    ("apps", "Deployment"): Cells(
+        _named("Ready", "Up-to-date", "Available", "Age", wide=("Containers", "Images", "Selector")), _deployment
+    ),
+    ("apps", "ReplicaSet"): Cells(_named("Desired", "Current", "Ready", "Age"), _replica_set),
+    ("", "Service"): Cells(_named("Type", "Cluster-IP", "External-IP", "Port(s)", "Age", wide=("Selector",)), _service),
+    ("", "Secret"): Cells(_named("Type", "Data", "Age"), lambda o: [o.get("type", "Opaque"), len(o.get("data") or {}), _age(o)]),
+    ("", "ConfigMap"): Cells(_named("Data", "Age"), lambda o: [len(o.get("data") or {}), _age(o)]),
+    ("batch", "Job"): Cells(_named("Status", "Completions", "Duration", "Age"), _job),
+    ("", "Event"): Cells(_named("Last Seen", "Type", "Reason", "Object", "Message"), _event),
+    ("discovery.k8s.io", "EndpointSlice"): Cells(_named("AddressType", "Ports", "Endpoints", "Age"), _endpoint_slice),
+}
