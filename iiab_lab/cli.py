@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from .errors import LabError
 
 app = typer.Typer(
-    name="iiab", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    name="iiab",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
     help="Inference-in-a-Box Lab: a whole enterprise AI inference platform on one machine.",
     epilog="State lives in $IIAB_HOME (default ~/.iiab). Start with [bold]iiab up[/bold].",
 )
@@ -24,7 +28,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 @app.command()
 def up(
     engine: Annotated[str, typer.Option(help="Where the platform runs.", metavar="embedded")] = "embedded",
-    ports: Annotated[str, typer.Option(envvar="IIAB_PORTS", help="auto, or NAME=PORT,… (gateway, gateway_tls, prometheus, …).")] = "",
+    ports: Annotated[
+        str, typer.Option(envvar="IIAB_PORTS", help="auto, or NAME=PORT,… (gateway, gateway_tls, prometheus, …).")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Boot the platform, wait until it is ready, print its endpoints. Running it again changes nothing."""
@@ -74,7 +80,9 @@ def token(tenant: Annotated[str, typer.Argument(help="tenant-a, tenant-b, …")]
 
 
 @app.command()
-def scenario(name: Annotated[Optional[str], typer.Argument(help="Nothing lists them.")] = None, as_json: Json = False) -> None:
+def scenario(
+    name: Annotated[str | None, typer.Argument(help="Nothing lists them.")] = None, as_json: Json = False
+) -> None:
     """Run one scenario and print its Report. Exit code 1 when a check failed."""
     from .commands.scenario import run_scenario
 
@@ -83,8 +91,10 @@ def scenario(name: Annotated[Optional[str], typer.Argument(help="Nothing lists t
 
 @app.command()
 def run(
-    notebooks: Annotated[Optional[list[Path]], typer.Argument(help="All of them when none is named.")] = None,
-    report: Annotated[Optional[Path], typer.Option(help="Write executed notebooks, report.html and junit.xml here.")] = None,
+    notebooks: Annotated[list[Path] | None, typer.Argument(help="All of them when none is named.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write executed notebooks, report.html and junit.xml here.")
+    ] = None,
 ) -> None:
     """Run notebooks headless through papermill and print a table of their checks."""
     from .commands.run import run as run_all

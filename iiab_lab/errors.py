@@ -1,14 +1,14 @@
 """The exceptions of the lab. Every message ends with the cure, so a newcomer knows what to type next.
 
-    LabError                  anything a user should read as one sentence, never as a traceback
-    ├── UsageError            the words on the command line, or an argument, are off       (exit 2)
-    ├── Unsupported           this machine cannot run the engine                            (exit 2)
-    ├── PortTaken             a port of the platform belongs to somebody else               (exit 2)
-    ├── NotRunning            the platform is not up, or does not answer                    (exit 3)
-    ├── NotReady              it is up, but something did not become ready in time          (exit 4)
-    ├── ApiError              the Kubernetes API refused a request (code, reason, message)  (exit 1)
-    ├── TrafficError          a request could not be sent or was not answered               (exit 1)
-    └── CheckFailed           a scenario's check did not hold; raised by Report.require()   (exit 1)
+LabError                  anything a user should read as one sentence, never as a traceback
+├── UsageError            the words on the command line, or an argument, are off       (exit 2)
+├── Unsupported           this machine cannot run the engine                            (exit 2)
+├── PortTaken             a port of the platform belongs to somebody else               (exit 2)
+├── NotRunning            the platform is not up, or does not answer                    (exit 3)
+├── NotReady              it is up, but something did not become ready in time          (exit 4)
+├── ApiError              the Kubernetes API refused a request (code, reason, message)  (exit 1)
+├── TrafficError          a request could not be sent or was not answered               (exit 1)
+└── CheckFailed           a scenario's check did not hold; raised by Report.require()   (exit 1)
 """
 
 from __future__ import annotations

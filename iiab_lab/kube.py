@@ -42,7 +42,9 @@ class Kube:
         named = next((item["context"] for item in config.get("contexts", ()) if item["name"] == chosen), None)
         if named is None:
             names = ", ".join(item["name"] for item in config.get("contexts", ())) or "none"
-            raise UsageError(f"The kubeconfig {path} has no context {chosen!r} (it has: {names}).", "pass --context NAME")
+            raise UsageError(
+                f"The kubeconfig {path} has no context {chosen!r} (it has: {names}).", "pass --context NAME"
+            )
         cluster = next(item["cluster"] for item in config["clusters"] if item["name"] == named["cluster"])
         user = next(item["user"] for item in config["users"] if item["name"] == named["user"])
         self.session.verify = _file(cluster, "certificate-authority") or True
@@ -70,7 +72,10 @@ class Kube:
         entries = self.discover(api_version)
         found = next((item for item in entries if item["kind"] == kind and "/" not in item["name"]), None)
         if found is None:
-            raise UsageError(f'no matches for kind "{kind}" in version "{api_version}"', "see what is served: iiab kubectl api-resources")
+            raise UsageError(
+                f'no matches for kind "{kind}" in version "{api_version}"',
+                "see what is served: iiab kubectl api-resources",
+            )
         return found
 
     def discover(self, api_version: str) -> list[Object]:
@@ -81,7 +86,9 @@ class Kube:
             except ApiError as error:
                 if error.code != 404:
                     raise
-                raise UsageError(f'no matches for version "{api_version}"', "see: iiab kubectl api-resources") from error
+                raise UsageError(
+                    f'no matches for version "{api_version}"', "see: iiab kubectl api-resources"
+                ) from error
         return self._resources[api_version]
 
     def path(self, api_version: str, kind: str, namespace: str = "", name: str = "") -> str:
@@ -101,7 +108,9 @@ class Kube:
 
     def list(self, api_version: str, kind: str, namespace: str = "", selector: str = "") -> list[Object]:
         parameters = {"labelSelector": selector} if selector else {}
-        items: list[Object] = self.raw("GET", self.path(api_version, kind, namespace), params=parameters).json()["items"]
+        items: list[Object] = self.raw("GET", self.path(api_version, kind, namespace), params=parameters).json()[
+            "items"
+        ]
         return items
 
     def apply(self, obj: Object) -> str:
@@ -110,7 +119,10 @@ class Kube:
         path = self.path(obj["apiVersion"], obj["kind"], meta.get("namespace", ""), meta["name"])
         before = self.get(obj["apiVersion"], obj["kind"], meta["name"], meta.get("namespace", ""))
         answer = self.raw(
-            "PATCH", path, data=json.dumps(obj), params={"fieldManager": "iiab", "force": "true", "fieldValidation": "Strict"},
+            "PATCH",
+            path,
+            data=json.dumps(obj),
+            params={"fieldManager": "iiab", "force": "true", "fieldValidation": "Strict"},
             headers={"Content-Type": "application/apply-patch+yaml"},
         ).json()
         if before is None:
@@ -118,7 +130,9 @@ class Kube:
         same = before["metadata"].get("resourceVersion") == answer["metadata"].get("resourceVersion")
         return "unchanged" if same else "configured"
 
-    def wait(self, obj: tuple[str, str, str, str], holds: Condition, *, what: str, timeout: float, cure: str = "") -> Object:
+    def wait(
+        self, obj: tuple[str, str, str, str], holds: Condition, *, what: str, timeout: float, cure: str = ""
+    ) -> Object:
         """Watches (apiVersion, kind, namespace, name) until `holds`; NotReady tells what was seen last."""
         api_version, kind, namespace, name = obj
         deadline = time.monotonic() + timeout
@@ -135,7 +149,11 @@ class Kube:
     def _states(self, obj: tuple[str, str, str, str], seconds: float) -> Iterable[Object | None]:
         """Each state of one object as it comes, for at most so many seconds; None once it is deleted."""
         api_version, kind, namespace, name = obj
-        parameters = {"watch": "1", "fieldSelector": f"metadata.name={name}", "timeoutSeconds": str(max(1, round(seconds)))}
+        parameters = {
+            "watch": "1",
+            "fieldSelector": f"metadata.name={name}",
+            "timeoutSeconds": str(max(1, round(seconds))),
+        }
         with contextlib.suppress(requests.RequestException):  # a cut watch is asked for again by the caller
             stream = self.raw(
                 "GET", self.path(api_version, kind, namespace), params=parameters, stream=True, timeout=(5, seconds + 1)
@@ -168,7 +186,8 @@ def describe(obj: Object | None) -> str:
         return "it does not exist"
     conditions = (obj.get("status") or {}).get("conditions") or []
     failed = [
-        f"{item['type']}={item['status']}" + (f" ({item.get('reason', '')}: {item.get('message', '')})" if item.get("message") else "")
+        f"{item['type']}={item['status']}"
+        + (f" ({item.get('reason', '')}: {item.get('message', '')})" if item.get("message") else "")
         for item in conditions
         if item["status"] != "True"
     ]

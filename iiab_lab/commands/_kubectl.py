@@ -51,7 +51,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _served(kube: Kube) -> list[tuple[str, Object]]:
     """(apiVersion, discovery entry) of everything served, core first."""
-    versions = ["v1"] + [group["preferredVersion"]["groupVersion"] for group in kube.raw("GET", "/apis").json()["groups"]]
+    versions = ["v1"] + [
+        group["preferredVersion"]["groupVersion"] for group in kube.raw("GET", "/apis").json()["groups"]
+    ]
     return [
         (version, entry)
         for version in versions
@@ -92,7 +94,9 @@ def _get(kube: Kube, options: argparse.Namespace) -> int:
         parameters = {"labelSelector": options.selector} if options.selector else {}
         if options.output in ("", "wide"):
             table = kube.raw("GET", path, params=parameters, headers={"Accept": _TABLE}).json()
-            _print_table(table, wide=options.output == "wide", namespaces=options.all_namespaces and entry["namespaced"])
+            _print_table(
+                table, wide=options.output == "wide", namespaces=options.all_namespaces and entry["namespaced"]
+            )
         else:
             _print_object(kube.raw("GET", path, params=parameters).json(), options.output)
     return 0
@@ -139,7 +143,8 @@ def _describe(kube: Kube, options: argparse.Namespace) -> int:
 def _print_events(kube: Kube, obj: Object) -> None:
     meta = obj["metadata"]
     events = kube.raw(
-        "GET", kube.path("v1", "Event", meta.get("namespace", "default")),
+        "GET",
+        kube.path("v1", "Event", meta.get("namespace", "default")),
         params={"fieldSelector": f"involvedObject.name={meta['name']},involvedObject.uid={meta['uid']}"},
     ).json()["items"]
     print("Events:" if events else "Events: <none>")
@@ -151,7 +156,11 @@ def _logs(kube: Kube, options: argparse.Namespace) -> int:
     if not options.words:
         raise UsageError("a Pod is missing", "iiab kubectl logs POD -n NAMESPACE [-c CONTAINER]")
     name = options.words[0].removeprefix("pod/").removeprefix("pods/")
-    parameters = {"container": options.container, "tailLines": options.tail, "previous": "true" if options.previous else None}
+    parameters = {
+        "container": options.container,
+        "tailLines": options.tail,
+        "previous": "true" if options.previous else None,
+    }
     answer = kube.raw("GET", kube.path("v1", "Pod", options.namespace, name) + "/log", params=parameters, timeout=60)
     sys.stdout.write(answer.text)
     return 0
@@ -178,7 +187,9 @@ def _delete(kube: Kube, options: argparse.Namespace) -> int:
     if options.filename is not None:
         for obj in reversed(_manifest(options)):
             meta = obj["metadata"]
-            _delete_one(kube, kube.path(obj["apiVersion"], obj["kind"], meta.get("namespace", options.namespace), meta["name"]))
+            _delete_one(
+                kube, kube.path(obj["apiVersion"], obj["kind"], meta.get("namespace", options.namespace), meta["name"])
+            )
         return 0
     for version, entry, name in _targets(kube, options):
         if not name:
@@ -201,7 +212,9 @@ def _delete_one(kube: Kube, path: str) -> None:
 def _wait(kube: Kube, options: argparse.Namespace) -> int:
     condition = options.wanted.removeprefix("condition=")
     if not condition or condition == options.wanted:
-        raise UsageError("--for=condition=NAME is missing", "iiab kubectl wait --for=condition=Ready isvc/sklearn-iris -n tenant-a")
+        raise UsageError(
+            "--for=condition=NAME is missing", "iiab kubectl wait --for=condition=Ready isvc/sklearn-iris -n tenant-a"
+        )
     for version, entry, name in _targets(kube, options):
         where = (version, entry["kind"], options.namespace if entry["namespaced"] else "", name)
         kube.wait(where, has_condition(condition), what=condition, timeout=_seconds(options.timeout))
@@ -231,6 +244,12 @@ def _version(kube: Kube, options: argparse.Namespace) -> int:
 
 
 _VERBS: dict[str, Callable[[Kube, argparse.Namespace], int]] = {
-    "get": _get, "describe": _describe, "logs": _logs, "apply": _apply, "delete": _delete, "wait": _wait,
-    "api-resources": _api_resources, "version": _version,
+    "get": _get,
+    "describe": _describe,
+    "logs": _logs,
+    "apply": _apply,
+    "delete": _delete,
+    "wait": _wait,
+    "api-resources": _api_resources,
+    "version": _version,
 }

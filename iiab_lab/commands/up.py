@@ -29,7 +29,9 @@ def up(engine: str, ports: str, as_json: bool) -> None:
         print(json.dumps(status, indent=2))
         return
     seconds = time.monotonic() - began
-    _err.print(f"[bold green]Ready[/] in {seconds:.1f} s" + (" — it was already running; nothing changed." if already else "."))
+    _err.print(
+        f"[bold green]Ready[/] in {seconds:.1f} s" + (" — it was already running; nothing changed." if already else ".")
+    )
     render(status)
 
 

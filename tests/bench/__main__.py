@@ -93,8 +93,12 @@ def traffic(lab: Lab, table: Table) -> None:
     for name in targets:
         p50, p95, p99 = (statistics.median(s.percentile(q) for s in tails[name]) * 1e3 for q in (0.5, 0.95, 0.99))
         failed = sum(count for s in tails[name] for status, count in s.statuses.items() if status != 200)
-        table.add_row(f"{name}: p50/p95/p99 at 300 requests/s", f"{p50:.2f} / {p95:.2f} / {p99:.2f} ms, {failed} failed", "")
-        table.add_row(f"{name}: highest throughput, 4 connections", f"{statistics.median(rates[name]):.0f} requests/s", "")
+        table.add_row(
+            f"{name}: p50/p95/p99 at 300 requests/s", f"{p50:.2f} / {p95:.2f} / {p99:.2f} ms, {failed} failed", ""
+        )
+        table.add_row(
+            f"{name}: highest throughput, 4 connections", f"{statistics.median(rates[name]):.0f} requests/s", ""
+        )
     added = statistics.median(
         (w.percentile(0.99) - b.percentile(0.99)) * 1e3 for w, b in zip(tails["whole path"], tails["bare"], strict=True)
     )
@@ -111,10 +115,17 @@ def bare_server(lab: Lab) -> Iterator[int]:
         port = probe.getsockname()[1]
     model = lab.home / "volumes" / "tenant-a" / "models" / "sklearn-iris"
     server = subprocess.Popen(
-        [sys.executable, "-m", "iiab_lab.runtimes.sklearn", "--model_name=sklearn-iris", f"--model_dir={model}",
-         f"--http_port={port}"],
+        [
+            sys.executable,
+            "-m",
+            "iiab_lab.runtimes.sklearn",
+            "--model_name=sklearn-iris",
+            f"--model_dir={model}",
+            f"--http_port={port}",
+        ],
         env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", f"IIAB_PORT_{port}": str(port)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + 30
@@ -143,14 +154,21 @@ def in_force(lab: Lab, table: Table) -> None:
         rules = json.loads(json.dumps(original))
         for rule in rules:
             rule.setdefault("filters", []).append(
-                {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "x-round", "value": str(index)}]}}
+                {
+                    "type": "ResponseHeaderModifier",
+                    "responseHeaderModifier": {"set": [{"name": "x-round", "value": str(index)}]},
+                }
             )
         began = time.perf_counter()
-        kube.raw("PATCH", path, json={"spec": {"rules": rules}}, headers={"Content-Type": "application/merge-patch+json"})
+        kube.raw(
+            "PATCH", path, json={"spec": {"rules": rules}}, headers={"Content-Type": "application/merge-patch+json"}
+        )
         while session.post(url, json=SETOSA, timeout=10).headers.get("x-round") != str(index):
             pass
         times.append(time.perf_counter() - began)
-    kube.raw("PATCH", path, json={"spec": {"rules": original}}, headers={"Content-Type": "application/merge-patch+json"})
+    kube.raw(
+        "PATCH", path, json={"spec": {"rules": original}}, headers={"Content-Type": "application/merge-patch+json"}
+    )
     p50, p99 = statistics.median(times) * 1e3, max(times) * 1e3
     table.add_row("HTTPRoute applied → in force, p50 / max of 50", f"{p50:.0f} / {p99:.0f} ms", "p99 ≤ 100 ms")
 

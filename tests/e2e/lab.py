@@ -30,7 +30,10 @@ class Lab:
     def iiab(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "iiab_lab.cli", *words],
-            env=self.environment | environment, capture_output=True, text=True, timeout=240,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
         )
         assert not check or done.returncode == 0, f"iiab {' '.join(words)}: {done.stdout}{done.stderr}{self.log()}"
         return done

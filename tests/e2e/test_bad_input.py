@@ -56,7 +56,9 @@ def test_an_unknown_image_is_an_image_pull_error_that_lists_what_exists(lab: Lab
 
     def waiting() -> dict:
         pod = json.loads(lab.kubectl("get", "pod", "stranger", "-n", "tenant-c", "-o", "json").stdout)
-        states = [c["state"].get("waiting", {}) for c in pod["status"].get("containerStatuses", ()) if c["name"] == "main"]
+        states = [
+            c["state"].get("waiting", {}) for c in pod["status"].get("containerStatuses", ()) if c["name"] == "main"
+        ]
         return states[0] if states and states[0].get("reason") in ("ErrImagePull", "ImagePullBackOff") else {}
 
     assert "kserve/sklearnserver" in eventually(waiting)["message"]

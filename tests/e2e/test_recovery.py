@@ -29,7 +29,9 @@ def spawner(lab: Lab) -> psutil.Process:
 def objects(lab: Lab) -> set[str]:
     kinds = "isvc,ksvc,revision,deploy,svc,httproute,gateway,secret,configmap,virtualservice"
     found = json.loads(lab.kubectl("get", kinds, "-A", "-o", "json").stdout)["items"]
-    return {f"{o['kind']}/{o['metadata'].get('namespace')}/{o['metadata']['name']}/{o['metadata']['uid']}" for o in found}
+    return {
+        f"{o['kind']}/{o['metadata'].get('namespace')}/{o['metadata']['name']}/{o['metadata']['uid']}" for o in found
+    }
 
 
 def test_a_dead_model_server_is_503_and_back_without_help(fresh_lab: Lab) -> None:
@@ -70,7 +72,9 @@ def kills(lab: Lab, victim: psutil.Process) -> None:
 
 def test_down_leaves_no_process_port_or_socket(fresh_lab: Lab) -> None:
     family, endpoints = fresh_lab.processes(), fresh_lab.status()["endpoints"]
-    sockets = [Path(c.laddr) for p in family for c in p.net_connections("unix") if str(c.laddr).startswith("/tmp/iiab-")]
+    sockets = [
+        Path(c.laddr) for p in family for c in p.net_connections("unix") if str(c.laddr).startswith("/tmp/iiab-")
+    ]
     assert sockets, "the platform has unix sockets while it runs"
     fresh_lab.iiab("down")
     _, alive = psutil.wait_procs(family, timeout=20)

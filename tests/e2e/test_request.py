@@ -34,10 +34,17 @@ def curl(*words: str) -> tuple[int, str]:
 def test_the_readme_request_predicts_setosa(lab: Lab, tokens: Tokens, endpoint: str) -> None:
     status = lab.status()
     code, body = curl(
-        "--cacert", status["ca"],
-        "-H", f"Authorization: Bearer {tokens['tenant-a']}", "-H", "x-tenant: tenant-a",
-        "-H", "x-ai-eg-model: sklearn-iris", status["endpoints"][endpoint] + PREDICT,
-        "-d", '{"instances": [[5.1, 3.5, 1.4, 0.2]]}',
+        "--cacert",
+        status["ca"],
+        "-H",
+        f"Authorization: Bearer {tokens['tenant-a']}",
+        "-H",
+        "x-tenant: tenant-a",
+        "-H",
+        "x-ai-eg-model: sklearn-iris",
+        status["endpoints"][endpoint] + PREDICT,
+        "-d",
+        '{"instances": [[5.1, 3.5, 1.4, 0.2]]}',
     )
     assert (code, json.loads(body)) == (200, {"predictions": [0]})
 
@@ -71,7 +78,9 @@ def test_an_expired_token_401(lab: Lab) -> None:
     keys = signing_keys(secret)
     now = int(time.time())
     fresh, stale = (
-        jwt.encode(claims | {"iat": now - 7200, "nbf": now - 7200, "exp": now + left}, key, "RS256", headers={"kid": kid})
+        jwt.encode(
+            claims | {"iat": now - 7200, "nbf": now - 7200, "exp": now + left}, key, "RS256", headers={"kid": kid}
+        )
         for kid, key in keys.items()
         for left in (600, -600)
     )
@@ -84,7 +93,11 @@ def signing_keys(secret: dict) -> dict[str, str]:
 
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    pems = {name: base64.b64decode(value) for name, value in secret["data"].items() if b"PRIVATE KEY" in base64.b64decode(value)}
+    pems = {
+        name: base64.b64decode(value)
+        for name, value in secret["data"].items()
+        if b"PRIVATE KEY" in base64.b64decode(value)
+    }
     assert pems, f"no private key among {list(secret['data'])}"
     return {name.removesuffix(".pem"): load_pem_private_key(pem, None) for name, pem in pems.items()}  # type: ignore[misc]
 

@@ -44,7 +44,13 @@ STEPS = (
 _FIRST = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "Role", "ConfigMap", "Secret")
 _MODELS = "InferenceService"
 # The condition that says an object of this kind has arrived.
-_ARRIVED = {"Job": "Complete", "Deployment": "Available", "Gateway": "Programmed", "Certificate": "Ready", _MODELS: "Ready"}
+_ARRIVED = {
+    "Job": "Complete",
+    "Deployment": "Available",
+    "Gateway": "Programmed",
+    "Certificate": "Ready",
+    _MODELS: "Ready",
+}
 
 
 def boot(kube: Kube, progress: Progress, timeout: float = 120) -> None:

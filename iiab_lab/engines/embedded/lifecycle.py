@@ -136,7 +136,12 @@ def _start(home: Path, chosen: dict[str, int]) -> None:
         os.chmod(home / "control-plane.log", 0o600)
         process = subprocess.Popen(
             [sys.executable, "-m", "iiab_lab.engines.embedded.platform", str(home), json.dumps(chosen), str(writer)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(writer,), start_new_session=True, cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(writer,),
+            start_new_session=True,
+            cwd="/",
         )
     os.close(writer)
     readable, _, _ = select.select([reader], [], [], _START_SECONDS)
@@ -162,7 +167,9 @@ def _lock(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UsageError(f"Another iiab command is changing the platform in {home}.", "wait for it, then try again") from error
+            raise UsageError(
+                f"Another iiab command is changing the platform in {home}.", "wait for it, then try again"
+            ) from error
         yield
 
 

@@ -9,17 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from importlib.metadata import version
 from pathlib import Path
-
-import psutil
-import uvloop
 
 from . import wiring
 from .credentials import Credentials

@@ -15,7 +15,12 @@ import psutil
 from ...errors import PortTaken, UsageError
 
 DEFAULTS = {
-    "gateway": 8080, "gateway_tls": 8443, "management": 8085, "prometheus": 9090, "alertmanager": 9093, "kubernetes": 6443,
+    "gateway": 8080,
+    "gateway_tls": 8443,
+    "management": 8085,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "kubernetes": 6443,
 }
 
 
@@ -53,7 +58,9 @@ def is_free(port: int) -> bool:
 def owner(port: int) -> str:
     """`nginx (pid 4711)`, as far as the operating system tells."""
     try:
-        listening = [c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"]
+        listening = [
+            c for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port and c.status == "LISTEN"
+        ]
         pid = next(c.pid for c in listening if c.pid)
         return f"{psutil.Process(pid).name()} (pid {pid})"
     except (StopIteration, psutil.Error):
@@ -66,7 +73,8 @@ def _parse(setting: str) -> dict[str, int]:
         name, _, port = part.partition("=")
         if name not in DEFAULTS or not port.isdigit() or not 1 <= int(port) <= 65535:
             raise UsageError(
-                f"--ports does not understand {part!r}.", f"write NAME=PORT with a name of {', '.join(DEFAULTS)}, or auto"
+                f"--ports does not understand {part!r}.",
+                f"write NAME=PORT with a name of {', '.join(DEFAULTS)}, or auto",
             )
         given[name] = int(port)
     return given

@@ -20,7 +20,9 @@ def test_one_port_moves_and_the_rest_stay(tmp_path: Path) -> None:
     assert ports.choose("gateway=18080", tmp_path / "p") == ports.DEFAULTS | {"gateway": 18080}
 
 
-@pytest.mark.parametrize("setting", ["gatewy=1", "gateway", "gateway=", "gateway=0", "gateway=70000", "gateway=-1", "gateway=x"])
+@pytest.mark.parametrize(
+    "setting", ["gatewy=1", "gateway", "gateway=", "gateway=0", "gateway=70000", "gateway=-1", "gateway=x"]
+)
 def test_what_is_no_setting_is_refused_with_the_names(tmp_path: Path, setting: str) -> None:
     with pytest.raises(UsageError, match="gateway_tls"):
         ports.choose(setting, tmp_path / "p")

@@ -26,26 +26,46 @@ from .subresources import Plugins
 log = logging.getLogger(__name__)
 
 VERSION = {
-    "major": "1", "minor": "34", "gitVersion": "v1.34.0+iiab", "gitCommit": "", "gitTreeState": "clean", "buildDate": "",
-    "goVersion": "", "compiler": "cpython", "platform": "embedded",
+    "major": "1",
+    "minor": "34",
+    "gitVersion": "v1.34.0+iiab",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "",
+    "goVersion": "",
+    "compiler": "cpython",
+    "platform": "embedded",
 }
 _HANDLERS = {
-    "get": resources.get, "list": resources.list_, "watch": stream.watch, "create": resources.create, "update": resources.update,
-    "patch": resources.modify, "delete": resources.delete, "deletecollection": resources.delete_collection,
+    "get": resources.get,
+    "list": resources.list_,
+    "watch": stream.watch,
+    "create": resources.create,
+    "update": resources.update,
+    "patch": resources.modify,
+    "delete": resources.delete,
+    "deletecollection": resources.delete_collection,
 }
 
 
 class Metrics:
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
-        self.requests = Counter("apiserver_request", "Requests by verb, resource and code.", ["verb", "resource", "code"], registry=registry)
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "apiserver_request", "Requests by verb, resource and code.", ["verb", "resource", "code"], registry=registry
+        )
         self.seconds = Histogram("apiserver_request_duration_seconds", "Without watches.", ["verb"], registry=registry)
         self.watches = Gauge("apiserver_longrunning_requests", "Open watches.", ["resource"], registry=registry)
 
 
 class ApiServer:
     def __init__(
-        self, store: Store, authenticator: Authenticator, plugins: Plugins, metrics: Metrics, authorizer: Authorizer | None = None
+        self,
+        store: Store,
+        authenticator: Authenticator,
+        plugins: Plugins,
+        metrics: Metrics,
+        authorizer: Authorizer | None = None,
     ) -> None:
         self._store, self._authenticate, self._plugins, self._metrics = store, authenticator, plugins, metrics
         self._authorizer = authorizer or Authorizer(store)
@@ -81,14 +101,18 @@ class ApiServer:
             return status.response(error)
         except ClientDisconnect:
             return PlainTextResponse("", 499)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            log.exception("request failed", extra={"path": info.path, "verb": info.verb})
-            return status.response(ApiError(400, "BadRequest", f"the request could not be understood: {error!r}", "mend its body"))
+        except ValueError as error:
+            return status.response(ApiError(400, "BadRequest", f"the request could not be understood: {error}"))
+        except Exception as error:
+            log.exception("request failed: %s %s", info.verb, info.path)
+            return status.response(ApiError(500, "InternalError", f"the API server failed: {error!r}"))
 
     def _resource(self, info: Info) -> Resource:
         found = self._store.registry.find(info.group, info.version, info.resource)
         if found is None:
-            raise ApiError(404, "NotFound", "the server could not find the requested resource", "see: iiab kubectl api-resources")
+            raise ApiError(
+                404, "NotFound", "the server could not find the requested resource", "see: iiab kubectl api-resources"
+            )
         return found
 
     def _handler(self, info: Info, resource: Resource) -> Any:
@@ -97,19 +121,21 @@ class ApiServer:
                 raise ApiError(404, "NotFound", "the server could not find the requested resource")
             handler = _HANDLERS.get(info.verb)
             if handler is None or (info.verb == "create" and info.name):
-                raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+                raise ApiError(
+                    405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
+                )
             return handler
         plugin = self._plugins.subresources.get((info.group, info.resource, info.subresource))
-        plugin = plugin or self._plugins.subresources.get(("*", "*", info.subresource)) if self._serves(resource, info) else plugin
+        if plugin is None and info.subresource in resource.subresources:
+            plugin = self._plugins.subresources.get(("*", "*", info.subresource))
         if plugin is None:
             raise ApiError(
-                404, "NotFound", f"the embedded engine does not serve {info.resource}/{info.subresource}",
+                404,
+                "NotFound",
+                f"the embedded engine does not serve {info.resource}/{info.subresource}",
                 "use `iiab kubectl logs` to read, and a plain request through the gateway to reach a Pod",
             )
         return plugin
-
-    def _serves(self, resource: Resource, info: Info) -> bool:
-        return info.subresource in resource.subresources
 
     def _plain(self, request: Request, info: Info) -> Response:
         """What is no resource: health, version, metrics, discovery, OpenAPI."""
@@ -127,7 +153,10 @@ class ApiServer:
 
     def _discovery(self, request: Request, parts: list[str]) -> Response | None:
         registry = self._store.registry
-        if "apidiscovery.k8s.io;v=v2;" in request.headers.get("accept", "").replace(" ", "") and parts in (["api"], ["apis"]):
+        if "apidiscovery.k8s.io;v=v2;" in request.headers.get("accept", "").replace(" ", "") and parts in (
+            ["api"],
+            ["apis"],
+        ):
             made = status.json(discovery.aggregated(registry, core=parts == ["api"]))
             made.headers["content-type"] = discovery.AGGREGATED
             return made
@@ -138,8 +167,11 @@ class ApiServer:
 def _document(registry: Registry, parts: list[str], request: Request) -> Any:
     match parts:
         case ["api"]:
-            return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [
-                {"clientCIDR": "0.0.0.0/0", "serverAddress": request.url.netloc}]}
+            return {
+                "kind": "APIVersions",
+                "versions": ["v1"],
+                "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": request.url.netloc}],
+            }
         case ["apis"]:
             return discovery.api_groups(registry)
         case ["api", version]:

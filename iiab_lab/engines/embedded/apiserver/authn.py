@@ -36,12 +36,21 @@ class Tokens:
     def issue(self, namespace: str, name: str, seconds: int, audience: str = ISSUER) -> str:
         account = self._read(SERVICE_ACCOUNT, Key(namespace, name))
         if account is None:
-            raise ApiError(404, "NotFound", f'serviceaccounts "{name}" not found', f"iiab kubectl get sa -n {namespace}")
+            raise ApiError(
+                404, "NotFound", f'serviceaccounts "{name}" not found', f"iiab kubectl get sa -n {namespace}"
+            )
         now = int(time.time())
         claims = {
-            "iss": ISSUER, "aud": [audience], "sub": f"system:serviceaccount:{namespace}:{name}", "iat": now, "nbf": now,
+            "iss": ISSUER,
+            "aud": [audience],
+            "sub": f"system:serviceaccount:{namespace}:{name}",
+            "iat": now,
+            "nbf": now,
             "exp": now + seconds,
-            "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": account["metadata"]["uid"]}},
+            "kubernetes.io": {
+                "namespace": namespace,
+                "serviceaccount": {"name": name, "uid": account["metadata"]["uid"]},
+            },
         }
         return jwt.encode(claims, self._key, "ES256")
 

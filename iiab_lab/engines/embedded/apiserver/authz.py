@@ -50,12 +50,16 @@ class Authorizer:
 
     def _role(self, binding: Object, namespace: str) -> list[Object]:
         ref = binding["roleRef"]
-        kind, key = (ROLE, Key(namespace, ref["name"])) if ref["kind"] == "Role" else (CLUSTER_ROLE, Key("", ref["name"]))
+        kind, key = (
+            (ROLE, Key(namespace, ref["name"])) if ref["kind"] == "Role" else (CLUSTER_ROLE, Key("", ref["name"]))
+        )
         return (self._store.read(kind, key) or {}).get("rules") or []
 
 
 def _binds(binding: Object, user: User) -> bool:
-    return any(_is(subject, user, binding["metadata"].get("namespace", "")) for subject in binding.get("subjects") or ())
+    return any(
+        _is(subject, user, binding["metadata"].get("namespace", "")) for subject in binding.get("subjects") or ()
+    )
 
 
 def _is(subject: Object, user: User, namespace: str) -> bool:
@@ -70,7 +74,10 @@ def _permits(rule: Object, info: Info) -> bool:
     if not _has(rule.get("verbs"), info.verb):
         return False
     if not info.resource:
-        return any(url == info.path or (url.endswith("*") and info.path.startswith(url[:-1])) for url in rule.get("nonResourceURLs") or ())
+        return any(
+            url == info.path or (url.endswith("*") and info.path.startswith(url[:-1]))
+            for url in rule.get("nonResourceURLs") or ()
+        )
     names = rule.get("resourceNames")
     return (
         _has(rule.get("apiGroups"), info.group)
@@ -93,6 +100,6 @@ def _refusal(user: User, info: Info) -> str:
     if not info.resource:
         return f'forbidden: User "{user.name}" cannot {info.verb} path "{info.path}"'
     resource = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
-    named = f'{info.resource}{"." + info.group if info.group else ""}' + (f' "{info.name}"' if info.name else "")
+    named = f"{info.resource}{'.' + info.group if info.group else ''}" + (f' "{info.name}"' if info.name else "")
     where = f'in the namespace "{info.namespace}"' if info.namespace else "at the cluster scope"
     return f'{named} is forbidden: User "{user.name}" cannot {info.verb} resource "{resource}" in API group "{info.group}" {where}'

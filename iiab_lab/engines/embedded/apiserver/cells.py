@@ -76,18 +76,31 @@ def _pod(pod: Object) -> list[Any]:
     containers = status.get("containerStatuses") or []
     restarts = sum(container.get("restartCount", 0) for container in containers)
     ready = sum(bool(container.get("ready")) for container in containers)
-    ended = [c["lastState"]["terminated"]["finishedAt"] for c in containers if (c.get("lastState") or {}).get("terminated")]
+    ended = [
+        c["lastState"]["terminated"]["finishedAt"] for c in containers if (c.get("lastState") or {}).get("terminated")
+    ]
     shown = f"{restarts} ({age(max(ended))} ago)" if restarts and ended else str(restarts)
-    return [f"{ready}/{len(spec['containers'])}", pod_status(pod), shown, _age(pod), status.get("podIP") or "<none>", spec.get("nodeName") or "<none>"]
+    return [
+        f"{ready}/{len(spec['containers'])}",
+        pod_status(pod),
+        shown,
+        _age(pod),
+        status.get("podIP") or "<none>",
+        spec.get("nodeName") or "<none>",
+    ]
 
 
 def _deployment(obj: Object) -> list[Any]:
     status, spec = obj.get("status") or {}, obj["spec"]
     containers = spec["template"]["spec"]["containers"]
     return [
-        f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)}", status.get("updatedReplicas", 0),
-        status.get("availableReplicas", 0), _age(obj), ",".join(c["name"] for c in containers),
-        ",".join(c.get("image", "") for c in containers), _selector(spec.get("selector")),
+        f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)}",
+        status.get("updatedReplicas", 0),
+        status.get("availableReplicas", 0),
+        _age(obj),
+        ",".join(c["name"] for c in containers),
+        ",".join(c.get("image", "") for c in containers),
+        _selector(spec.get("selector")),
     ]
 
 
@@ -100,7 +113,9 @@ def _service(obj: Object) -> list[Any]:
     spec = obj.get("spec") or {}
     ports = ",".join(f"{port['port']}/{port.get('protocol', 'TCP')}" for port in spec.get("ports") or ()) or "<none>"
     ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-    external = spec.get("externalName") or ",".join(item.get("ip") or item.get("hostname", "") for item in ingress) or "<none>"
+    external = (
+        spec.get("externalName") or ",".join(item.get("ip") or item.get("hostname", "") for item in ingress) or "<none>"
+    )
     selector = ",".join(f"{k}={v}" for k, v in (spec.get("selector") or {}).items()) or "<none>"
     return [spec.get("type", "ClusterIP"), spec.get("clusterIP") or "None", external, ports, _age(obj), selector]
 
@@ -123,7 +138,13 @@ def _event(obj: Object) -> list[Any]:
     seen = obj.get("lastTimestamp") or obj["metadata"]["creationTimestamp"]
     times = obj.get("count", 1)
     since = f"{age(seen)} (x{times} over {age(obj.get('firstTimestamp') or seen)})" if times > 1 else age(seen)
-    return [since, obj.get("type", ""), obj.get("reason", ""), f"{about.get('kind', '').lower()}/{about.get('name', '')}", obj.get("message", "")]
+    return [
+        since,
+        obj.get("type", ""),
+        obj.get("reason", ""),
+        f"{about.get('kind', '').lower()}/{about.get('name', '')}",
+        obj.get("message", ""),
+    ]
 
 
 def _endpoint_slice(obj: Object) -> list[Any]:
@@ -151,7 +172,9 @@ KINDS = {
     ),
     ("apps", "ReplicaSet"): Cells(_named("Desired", "Current", "Ready", "Age"), _replica_set),
     ("", "Service"): Cells(_named("Type", "Cluster-IP", "External-IP", "Port(s)", "Age", wide=("Selector",)), _service),
-    ("", "Secret"): Cells(_named("Type", "Data", "Age"), lambda o: [o.get("type", "Opaque"), len(o.get("data") or {}), _age(o)]),
+    ("", "Secret"): Cells(
+        _named("Type", "Data", "Age"), lambda o: [o.get("type", "Opaque"), len(o.get("data") or {}), _age(o)]
+    ),
     ("", "ConfigMap"): Cells(_named("Data", "Age"), lambda o: [len(o.get("data") or {}), _age(o)]),
     ("batch", "Job"): Cells(_named("Status", "Completions", "Duration", "Age"), _job),
     ("", "Event"): Cells(_named("Last Seen", "Type", "Reason", "Object", "Message"), _event),

@@ -15,8 +15,10 @@ _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "updat
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 # Kinds that are created and answered, never stored: access reviews.
-VIRTUAL = (("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
-           ("authorization.k8s.io", "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews"))
+VIRTUAL = (
+    ("authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
+    ("authorization.k8s.io", "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews"),
+)
 
 
 def groups(registry: Registry) -> list[tuple[str, list[str]]]:
@@ -50,19 +52,31 @@ def api_resources(registry: Registry, group: str, version: str) -> Object | None
     listed: list[Object] = []
     for resource in _of(registry, group, version):
         kind = resource.kind
-        entry = {"name": kind.plural, "singularName": resource.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": _VERBS}
+        entry = {
+            "name": kind.plural,
+            "singularName": resource.singular,
+            "namespaced": kind.namespaced,
+            "kind": kind.kind,
+            "verbs": _VERBS,
+        }
         entry |= {"shortNames": list(resource.short_names)} if resource.short_names else {}
         entry |= {"categories": list(resource.categories)} if resource.categories else {}
         listed.append(entry)
         listed += [
-            {"name": f"{kind.plural}/{sub}", "singularName": "", "namespaced": kind.namespaced,
-             "kind": "Scale" if sub == "scale" else kind.kind, "verbs": ["get", "patch", "update"],
-             **({"group": "autoscaling", "version": "v1"} if sub == "scale" else {})}
+            {
+                "name": f"{kind.plural}/{sub}",
+                "singularName": "",
+                "namespaced": kind.namespaced,
+                "kind": "Scale" if sub == "scale" else kind.kind,
+                "verbs": ["get", "patch", "update"],
+                **({"group": "autoscaling", "version": "v1"} if sub == "scale" else {}),
+            }
             for sub in sorted(resource.subresources)
         ]
     listed += [
         {"name": plural, "singularName": "", "namespaced": False, "kind": kind, "verbs": ["create"]}
-        for g, v, kind, plural in VIRTUAL if (g, v) == (group, version)
+        for g, v, kind, plural in VIRTUAL
+        if (g, v) == (group, version)
     ]
     if not listed:
         return None
@@ -77,7 +91,11 @@ def aggregated(registry: Registry, core: bool) -> Object:
         {
             "metadata": {"name": name, "creationTimestamp": None} if name else {"creationTimestamp": None},
             "versions": [
-                {"version": version, "freshness": "Current", "resources": _aggregated_resources(registry, name, version)}
+                {
+                    "version": version,
+                    "freshness": "Current",
+                    "resources": _aggregated_resources(registry, name, version),
+                }
                 for version in versions
             ],
         }
@@ -92,21 +110,35 @@ def _aggregated_resources(registry: Registry, group: str, version: str) -> list[
         kind = resource.kind
         response = {"group": kind.group, "version": kind.version, "kind": kind.kind}
         entry: Object = {
-            "resource": kind.plural, "responseKind": response, "scope": "Namespaced" if kind.namespaced else "Cluster",
-            "singularResource": resource.singular, "verbs": _VERBS,
+            "resource": kind.plural,
+            "responseKind": response,
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "singularResource": resource.singular,
+            "verbs": _VERBS,
         }
         entry |= {"shortNames": list(resource.short_names)} if resource.short_names else {}
         entry |= {"categories": list(resource.categories)} if resource.categories else {}
         subs = [
-            {"subresource": sub, "verbs": ["get", "patch", "update"],
-             "responseKind": {"group": "autoscaling", "version": "v1", "kind": "Scale"} if sub == "scale" else response}
+            {
+                "subresource": sub,
+                "verbs": ["get", "patch", "update"],
+                "responseKind": {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+                if sub == "scale"
+                else response,
+            }
             for sub in sorted(resource.subresources)
         ]
         made.append(entry | ({"subresources": subs} if subs else {}))
     made += [
-        {"resource": plural, "responseKind": {"group": g, "version": v, "kind": kind}, "scope": "Cluster",
-         "singularResource": "", "verbs": ["create"]}
-        for g, v, kind, plural in VIRTUAL if (g, v) == (group, version)
+        {
+            "resource": plural,
+            "responseKind": {"group": g, "version": v, "kind": kind},
+            "scope": "Cluster",
+            "singularResource": "",
+            "verbs": ["create"],
+        }
+        for g, v, kind, plural in VIRTUAL
+        if (g, v) == (group, version)
     ]
     return made
 
@@ -133,26 +165,41 @@ def openapi_v3(registry: Registry, group: str, version: str) -> Object:
         # kubectl looks at the PATCH of a kind to learn whether the server validates fields.
         modify = operation | {
             "x-kubernetes-action": "patch",
-            "parameters": [{"name": "fieldValidation", "in": "query", "schema": {"type": "string"}},
-                           {"name": "dryRun", "in": "query", "schema": {"type": "string"}}],
+            "parameters": [
+                {"name": "fieldValidation", "in": "query", "schema": {"type": "string"}},
+                {"name": "dryRun", "in": "query", "schema": {"type": "string"}},
+            ],
         }
         paths[_path(resource)] = {"get": operation | {"x-kubernetes-action": "get"}, "patch": modify}
-    return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.34.0"}, "paths": paths, "components": {"schemas": schemas}}
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": "v1.34.0"},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
 
 
 def openapi_v2(registry: Registry) -> Object:
     definitions: Object = {_META: {"type": "object"}}
     for resource in registry:
         definitions[_component(resource)] = _definition(resource, "#/definitions/")
-    return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.34.0"}, "paths": {}, "definitions": definitions}
+    return {
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": "v1.34.0"},
+        "paths": {},
+        "definitions": definitions,
+    }
 
 
 def _definition(resource: Resource, root: str = "#/components/schemas/") -> Object:
     schema = copy.deepcopy(resource.schema)
     properties = schema.setdefault("properties", {})
     schema["properties"] = {
-        "apiVersion": {"type": "string"}, "kind": {"type": "string"},
-        "metadata": {"allOf": [{"$ref": root + _META}], "default": {}} if "components" in root else {"$ref": root + _META},
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"allOf": [{"$ref": root + _META}], "default": {}}
+        if "components" in root
+        else {"$ref": root + _META},
         **properties,
     }
     _for_kubectl(schema)
@@ -189,4 +236,6 @@ def _path(resource: Resource) -> str:
 
 
 def _of(registry: Registry, group: str, version: str) -> list[Resource]:
-    return sorted((r for r in registry if (r.kind.group, r.kind.version) == (group, version)), key=lambda r: r.kind.plural)
+    return sorted(
+        (r for r in registry if (r.kind.group, r.kind.version) == (group, version)), key=lambda r: r.kind.plural
+    )

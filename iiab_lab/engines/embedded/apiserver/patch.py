@@ -54,7 +54,9 @@ def apply(target: Any, applied: Any, schema: Schema) -> Any:
 def json_patch(target: Any, operations: Any) -> Any:
     """RFC 6902; raises 422 where an operation cannot be carried out."""
     if not isinstance(operations, list):
-        raise ApiError(400, "BadRequest", "a JSON patch is a list of operations", 'send [{"op": …, "path": …, "value": …}]')
+        raise ApiError(
+            400, "BadRequest", "a JSON patch is a list of operations", 'send [{"op": …, "path": …, "value": …}]'
+        )
     result = copy.deepcopy(target)
     for operation in operations:
         try:

@@ -23,6 +23,7 @@ from .info import Info
 
 MAX_BODY = 3 * 1024 * 1024
 _JSON = ("application/json", "")
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 
 
@@ -52,14 +53,18 @@ async def get(call: Call) -> Response:
 
 async def list_(call: Call) -> Response:
     revision, entries = call.store.list(call.resource.stored, call.info.namespace or None)
-    chosen = [entry for entry in entries if selected(call)(entry)]
+    chosen = list(filter(selected(call), entries))
     if tables.wanted(call.request):
         return status.json(tables.table(call.resource, [entry.object() for entry in chosen], str(revision), call.query))
     items = b",".join(in_version(call, entry.raw) for entry in chosen)
     kind = call.resource.kind
-    head = orjson.dumps({
-        "apiVersion": kind.api_version, "kind": f"{kind.kind}List", "metadata": {"resourceVersion": str(revision)},
-    })
+    head = orjson.dumps(
+        {
+            "apiVersion": kind.api_version,
+            "kind": f"{kind.kind}List",
+            "metadata": {"resourceVersion": str(revision)},
+        }
+    )
     return status.json(head[:-1] + b',"items":[' + items + b"]}")
 
 
@@ -73,8 +78,11 @@ async def update(call: Call) -> Response:
     obj = await _object(call)
     if obj["metadata"].get("name") != call.info.name:
         raise ApiError(
-            400, "BadRequest", f"the name of the object ({obj['metadata'].get('name')}) does not match the name on the URL "
-            f"({call.info.name})", "send it to its own URL",
+            400,
+            "BadRequest",
+            f"the name of the object ({obj['metadata'].get('name')}) does not match the name on the URL "
+            f"({call.info.name})",
+            "send it to its own URL",
         )
     return _answer(call, await _update(call, obj))
 
@@ -105,15 +113,16 @@ async def delete(call: Call) -> Response:
         return _answer(call, entry)  # finalizers or a grace period hold it
     meta = entry.object()["metadata"]
     kind = call.resource.kind
-    return status.json(status.success(details={"name": meta["name"], "group": kind.group, "kind": kind.plural, "uid": meta["uid"]}))
+    return status.json(
+        status.success(details={"name": meta["name"], "group": kind.group, "kind": kind.plural, "uid": meta["uid"]})
+    )
 
 
 async def delete_collection(call: Call) -> Response:
     options = await _delete_options(call)
     _, entries = call.store.list(call.resource.stored, call.info.namespace or None)
-    for entry in entries:
-        if selected(call)(entry):
-            await call.store.delete(call.resource.kind, entry.key, **options)
+    for entry in filter(selected(call), entries):
+        await call.store.delete(call.resource.kind, entry.key, **options)
     return status.json(status.success())
 
 
@@ -159,13 +168,22 @@ async def body(call: Call) -> bytes:
     return b"".join(chunks)
 
 
-async def json_body(call: Call) -> Any:
-    """A JSON or YAML body, parsed; raises 415 for other types, 400 for what does not parse."""
+async def json_body(call: Call, *also: str) -> Any:
+    """A JSON or YAML body, parsed; raises 415 for types but these and `also`, 400 for what does not parse."""
     kind, content = _content_type(call), await body(call)
     if kind in _YAML:
         return _parse_yaml(content)
-    if kind not in _JSON:
-        raise ApiError(415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}", "send application/json")
+    if kind == _PROTOBUF:
+        raise ApiError(
+            415,
+            "UnsupportedMediaType",
+            "the embedded engine does not read protobuf, which kubectl's own `create` commands send",
+            "add --dry-run=client -o yaml, and pipe that into: kubectl apply -f -",
+        )
+    if kind not in (*_JSON, *also):
+        raise ApiError(
+            415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}", "send application/json"
+        )
     return _parse_json(content) if content else {}
 
 
@@ -211,7 +229,9 @@ def _patched(kind: str, current: Object, given: Any, schema: dict[str, Any]) -> 
     if kind == "application/strategic-merge-patch+json":
         return patch.strategic(current, given, schema)
     raise ApiError(
-        415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}",
+        415,
+        "UnsupportedMediaType",
+        f"the body of the request was in an unknown format: {kind}",
         "send application/merge-patch+json, json-patch+json, strategic-merge-patch+json or apply-patch+yaml",
     )
 
@@ -230,8 +250,10 @@ def _complete(call: Call, obj: Object) -> None:
     said = (obj.setdefault("apiVersion", kind.api_version), obj.setdefault("kind", kind.kind))
     if said != (kind.api_version, kind.kind):
         raise ApiError(
-            400, "BadRequest", f"{said[1]} in version {said[0]} does not match the URL, which is of {kind.kind} in "
-            f"{kind.api_version}", "send it to its own URL",
+            400,
+            "BadRequest",
+            f"{said[1]} in version {said[0]} does not match the URL, which is of {kind.kind} in {kind.api_version}",
+            "send it to its own URL",
         )
     meta = obj.setdefault("metadata", {})
     if not isinstance(meta, dict):
@@ -239,8 +261,11 @@ def _complete(call: Call, obj: Object) -> None:
     if kind.namespaced:
         if meta.setdefault("namespace", call.info.namespace) != call.info.namespace:
             raise ApiError(
-                400, "BadRequest", f"the namespace of the object ({meta['namespace']}) does not match the namespace on the "
-                f"request ({call.info.namespace})", "send it to its own namespace",
+                400,
+                "BadRequest",
+                f"the namespace of the object ({meta['namespace']}) does not match the namespace on the "
+                f"request ({call.info.namespace})",
+                "send it to its own namespace",
             )
     else:
         meta.pop("namespace", None)
@@ -252,9 +277,11 @@ async def _delete_options(call: Call) -> dict[str, Any]:
     preconditions = options.get("preconditions") or {}
     grace = options.get("gracePeriodSeconds", call.query.get("gracePeriodSeconds"))
     return {
-        "uid": preconditions.get("uid"), "revision": preconditions.get("resourceVersion"),
+        "uid": preconditions.get("uid"),
+        "revision": preconditions.get("resourceVersion"),
         "propagation": options.get("propagationPolicy") or call.query.get("propagationPolicy") or "Background",
-        "grace": int(grace) if grace is not None else None, "dry_run": call.dry_run or bool(options.get("dryRun")),
+        "grace": int(grace) if grace is not None else None,
+        "dry_run": call.dry_run or bool(options.get("dryRun")),
     }
 
 
@@ -290,5 +317,3 @@ def _parse_yaml(content: bytes) -> Any:
 
 def _too_large() -> ApiError:
     return ApiError(413, "RequestEntityTooLarge", f"the body is larger than {MAX_BODY} bytes", "send less at once")
-
-

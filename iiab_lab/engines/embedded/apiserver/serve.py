@@ -14,8 +14,18 @@ class Server:
 
     def __init__(self, app: Any, port: int, certificate: Path, key: Path) -> None:
         config = uvicorn.Config(
-            app, host="127.0.0.1", port=port, ssl_certfile=str(certificate), ssl_keyfile=str(key), loop="none", http="httptools",
-            log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1, timeout_keep_alive=75,
+            app,
+            host="127.0.0.1",
+            port=port,
+            ssl_certfile=str(certificate),
+            ssl_keyfile=str(key),
+            loop="none",
+            http="httptools",
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,
         )
         self._server = uvicorn.Server(config)
         self._server.config.load()

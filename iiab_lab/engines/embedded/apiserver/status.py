@@ -13,8 +13,13 @@ from ....errors import ApiError
 def body(error: ApiError) -> dict[str, Any]:
     message = f"{error.message} ({error.cure})" if error.cure else error.message
     made = {
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
-        "reason": error.reason, "code": error.code,
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": message,
+        "reason": error.reason,
+        "code": error.code,
     }
     details = getattr(error, "details", None)
     return made | ({"details": details} if details else {})

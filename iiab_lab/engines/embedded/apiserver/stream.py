@@ -25,7 +25,9 @@ async def watch(call: Call) -> Response:
     since = call.query.get("resourceVersion", "")
     from_now = since in ("", "0") or call.query.get("sendInitialEvents") == "true"
     if not from_now and not since.isdigit():
-        raise ApiError(400, "BadRequest", f"invalid resource version {since!r}", "list, then watch from the list's resourceVersion")
+        raise ApiError(
+            400, "BadRequest", f"invalid resource version {since!r}", "list, then watch from the list's resourceVersion"
+        )
     opened = call.store.watch(call.resource.stored, call.info.namespace or None, None if from_now else int(since))
     return StreamingResponse(_lines(call, opened, call.store.revision), media_type="application/json")
 
@@ -76,8 +78,12 @@ def _line(call: Call, change: Change, holds: Any) -> bytes:
 def _bookmark(call: Call, revision: int, annotations: dict[str, str]) -> bytes:
     kind = call.resource.kind
     meta: dict[str, Any] = {"resourceVersion": str(revision)} | ({"annotations": annotations} if annotations else {})
-    return orjson.dumps({
-        "type": "BOOKMARK", "object": {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta},
-    }) + b"\n"
-
-
+    return (
+        orjson.dumps(
+            {
+                "type": "BOOKMARK",
+                "object": {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": meta},
+            }
+        )
+        + b"\n"
+    )

@@ -15,7 +15,9 @@ from ..objects.meta import Object
 from ..store.registry import Resource
 from . import cells
 
-_STEP = re.compile(r"\.([A-Za-z0-9_-]+(?:\\\.[A-Za-z0-9_/-]+)*)|\[\?\(@\.(\w+)==['\"]([^'\"]*)['\"]\)\]|\[(\d+|\*)\]|\['([^']+)'\]")
+_STEP = re.compile(
+    r"\.([A-Za-z0-9_-]+(?:\\\.[A-Za-z0-9_/-]+)*)|\[\?\(@\.(\w+)==['\"]([^'\"]*)['\"]\)\]|\[(\d+|\*)\]|\['([^']+)'\]"
+)
 _NAME = {"name": "Name", "type": "string", "format": "name", "priority": 0, "description": ""}
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 
@@ -31,13 +33,30 @@ def table(resource: Resource, objects: list[Object], revision: str, query: dict[
     columns, row = _columns(resource)
     include = query.get("includeObject", "Metadata")
     rows = [
-        {"cells": [obj["metadata"]["name"], *row(obj)]} | ({} if include == "None" else {"object": _shown(obj, include)})
+        {"cells": [obj["metadata"]["name"], *row(obj)]}
+        | ({} if include == "None" else {"object": _shown(obj, include)})
         for obj in objects
     ]
-    definitions = [_NAME, *({"name": c["name"], "type": _type(c), "format": c.get("format", ""), "priority": c.get("priority", 0),
-                             "description": c.get("description", "")} for c in columns)]
-    return {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": revision},
-            "columnDefinitions": definitions, "rows": rows}
+    definitions = [
+        _NAME,
+        *(
+            {
+                "name": c["name"],
+                "type": _type(c),
+                "format": c.get("format", ""),
+                "priority": c.get("priority", 0),
+                "description": c.get("description", ""),
+            }
+            for c in columns
+        ),
+    ]
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"resourceVersion": revision},
+        "columnDefinitions": definitions,
+        "rows": rows,
+    }
 
 
 def lookup(obj: Any, path: str) -> Any:
@@ -63,7 +82,13 @@ def _cell(value: Any, column: Column) -> Any:
         return cells.age(str(value))
     if column["type"] == "integer":
         return value
-    return str(value) if not isinstance(value, bool | list) else str(value).lower() if isinstance(value, bool) else _listed(value)
+    return (
+        str(value)
+        if not isinstance(value, bool | list)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else _listed(value)
+    )
 
 
 def _listed(values: list[Any]) -> str:
@@ -90,5 +115,3 @@ def _step(value: Any, step: re.Match[str]) -> list[Any]:
     if key:
         return [item for item in value if isinstance(item, dict) and str(item.get(key)) == equals]
     return value if index == "*" else value[int(index) : int(index) + 1]
-
-

@@ -12,7 +12,9 @@ from typing import Any
 Condition = dict[str, Any]
 
 
-def condition(type_: str, status: str | bool, reason: str = "", message: str = "", *, now: str, **extra: Any) -> Condition:
+def condition(
+    type_: str, status: str | bool, reason: str = "", message: str = "", *, now: str, **extra: Any
+) -> Condition:
     """One condition; `now` is RFC 3339. Empty reason and message are left out, as Knative does."""
     value = {True: "True", False: "False"}.get(status, status)  # type: ignore[call-overload]
     made: Condition = {"type": type_, "status": value, "lastTransitionTime": now}

@@ -58,7 +58,9 @@ CLUSTER_ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "ClusterRoleBindi
 CRD = Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", False)
 
 INFERENCE_SERVICE = Kind("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices")
-CLUSTER_SERVING_RUNTIME = Kind("serving.kserve.io", "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes", False)
+CLUSTER_SERVING_RUNTIME = Kind(
+    "serving.kserve.io", "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes", False
+)
 
 KNATIVE_SERVICE = Kind("serving.knative.dev", "v1", "Service", "services")
 CONFIGURATION = Kind("serving.knative.dev", "v1", "Configuration", "configurations")

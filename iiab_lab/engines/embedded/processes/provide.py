@@ -50,7 +50,9 @@ def _download(work: Path) -> Path:
         for folder in ("lists/partial", "cache/archives/partial"):
             (work / folder).mkdir(parents=True)
         if _apt([*own, "update"], work) != 0 or _apt([*own, "download", "prometheus"], work) != 0:
-            raise Unsupported("The package `prometheus` could not be downloaded.", "apt-get install prometheus, or go online once")
+            raise Unsupported(
+                "The package `prometheus` could not be downloaded.", "apt-get install prometheus, or go online once"
+            )
     return next(work.glob("prometheus_*.deb"))
 
 

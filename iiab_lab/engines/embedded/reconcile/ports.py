@@ -28,7 +28,9 @@ class Client(Protocol):
 
     def get(self, kind: Kind, key: Key) -> Object | None: ...
 
-    def list(self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]: ...
+    def list(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Object]: ...
 
     async def create(self, obj: Object) -> Object:
         """Creates; honours generateName. Raises `errors.ApiError` 409 AlreadyExists, 422 Invalid, 403 Forbidden."""

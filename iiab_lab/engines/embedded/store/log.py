@@ -55,7 +55,9 @@ class Log:
         with contextlib.closing(self._connect()) as database:
             last = database.execute("SELECT revision FROM revision").fetchone()
             rows = database.execute("SELECT resource, namespace, name, revision, body FROM objects").fetchall()
-        return (last[0] if last else 0), (Record(r, Key(ns, name), revision, body) for r, ns, name, revision, body in rows)
+        return (last[0] if last else 0), (
+            Record(r, Key(ns, name), revision, body) for r, ns, name, revision, body in rows
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -127,9 +129,13 @@ class Log:
         try:
             for resource, key, revision, body in records:
                 if body is None:
-                    database.execute("DELETE FROM objects WHERE resource=? AND namespace=? AND name=?", (resource, *key))
+                    database.execute(
+                        "DELETE FROM objects WHERE resource=? AND namespace=? AND name=?", (resource, *key)
+                    )
                 else:
-                    database.execute("INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?)", (resource, *key, revision, body))
+                    database.execute(
+                        "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?)", (resource, *key, revision, body)
+                    )
             database.execute("INSERT OR REPLACE INTO revision VALUES (1, ?)", (records[-1].revision,))
             database.execute("COMMIT")
         except sqlite3.Error:

@@ -19,9 +19,21 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _NAME_PART = _LABEL_VALUE
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, so no words
 _FIELDS: dict[str, type] = {
-    "name": str, "generateName": str, "namespace": str, "labels": dict, "annotations": dict, "ownerReferences": list,
-    "finalizers": list, "uid": str, "resourceVersion": str, "generation": int, "creationTimestamp": str,
-    "deletionTimestamp": str, "deletionGracePeriodSeconds": int, "managedFields": list, "selfLink": str,
+    "name": str,
+    "generateName": str,
+    "namespace": str,
+    "labels": dict,
+    "annotations": dict,
+    "ownerReferences": list,
+    "finalizers": list,
+    "uid": str,
+    "resourceVersion": str,
+    "generation": int,
+    "creationTimestamp": str,
+    "deletionTimestamp": str,
+    "deletionGracePeriodSeconds": int,
+    "managedFields": list,
+    "selfLink": str,
 }
 _ANNOTATIONS_BYTES = 256 * 1024
 # Set by the server alone; what a client sends for them is put back.
@@ -51,9 +63,13 @@ def check(obj: Object, kind: Kind) -> None:
         del meta[name]
     for name, value in meta.items():
         if name not in _FIELDS:
-            raise ApiError(400, "BadRequest", f'strict decoding error: unknown field "metadata.{name}"', "remove the field")
+            raise ApiError(
+                400, "BadRequest", f'strict decoding error: unknown field "metadata.{name}"', "remove the field"
+            )
         if not isinstance(value, _FIELDS[name]):
-            raise ApiError(400, "BadRequest", f"metadata.{name} must be of type {_FIELDS[name].__name__}", "mend the manifest")
+            raise ApiError(
+                400, "BadRequest", f"metadata.{name} must be of type {_FIELDS[name].__name__}", "mend the manifest"
+            )
     causes = [*_name_causes(meta, kind), *_label_causes(meta), *_annotation_causes(meta)]
     if causes:
         raise invalid(kind.kind, kind.group, meta.get("name") or "", causes)
@@ -81,8 +97,13 @@ def _label_causes(meta: Object) -> list[tuple[str, str]]:
         if not _qualified(key):
             causes.append(("metadata.labels", f'Invalid value: "{key}": name part must be a qualified name'))
         elif not isinstance(value, str) or len(value) > 63 or (value and not _LABEL_VALUE.fullmatch(value)):
-            causes.append(("metadata.labels", f'Invalid value: "{value}": a valid label must be 63 characters or less of '
-                           "alphanumerics, '-', '_' or '.', and start and end with an alphanumeric"))
+            causes.append(
+                (
+                    "metadata.labels",
+                    f'Invalid value: "{value}": a valid label must be 63 characters or less of '
+                    "alphanumerics, '-', '_' or '.', and start and end with an alphanumeric",
+                )
+            )
     return causes
 
 

@@ -67,9 +67,16 @@ class Registry:
             )
             subresources = version.get("subresources") or {}
             resource = Resource(
-                kind, stored, version["schema"]["openAPIV3Schema"], names.get("singular") or names["kind"].lower(),
-                tuple(names.get("shortNames") or ()), tuple(names.get("categories") or ()), frozenset(subresources),
-                tuple(version.get("additionalPrinterColumns") or ()), strict, subresources.get("scale") or {},
+                kind,
+                stored,
+                version["schema"]["openAPIV3Schema"],
+                names.get("singular") or names["kind"].lower(),
+                tuple(names.get("shortNames") or ()),
+                tuple(names.get("categories") or ()),
+                frozenset(subresources),
+                tuple(version.get("additionalPrinterColumns") or ()),
+                strict,
+                subresources.get("scale") or {},
             )
             self._by_path[group, version["name"], names["plural"]] = resource
             if version.get("storage") or (group, names["kind"]) not in self._by_kind:
@@ -87,14 +94,20 @@ class Registry:
     def of(self, kind: Kind) -> Resource:
         found = self._by_path.get((kind.group, kind.version, kind.plural))
         if found is None:
-            raise ApiError(404, "NotFound", "the server could not find the requested resource", "iiab kubectl api-resources")
+            raise ApiError(
+                404, "NotFound", "the server could not find the requested resource", "iiab kubectl api-resources"
+            )
         return found
 
     def for_object(self, obj: Object) -> Resource | None:
         """The resource an object says it is, by apiVersion and kind."""
         group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
         return next(
-            (r for r in self._by_path.values() if (r.kind.group, r.kind.version, r.kind.kind) == (group, version, obj.get("kind"))),
+            (
+                r
+                for r in self._by_path.values()
+                if (r.kind.group, r.kind.version, r.kind.kind) == (group, version, obj.get("kind"))
+            ),
             None,
         )
 

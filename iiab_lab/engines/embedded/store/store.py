@@ -29,7 +29,9 @@ Table = dict[Key, Entry]
 class Store:
     """Every method that writes returns after the write is durable. Not thread-safe: it belongs to one event loop."""
 
-    def __init__(self, log: Log, registry: Registry, plugins: Mapping[Kind, tuple[Plugin, ...]], now: Callable[[], float]):
+    def __init__(
+        self, log: Log, registry: Registry, plugins: Mapping[Kind, tuple[Plugin, ...]], now: Callable[[], float]
+    ):
         self.registry, self._log, self._plugins, self._now = registry, log, plugins, now
         self._head: dict[Kind, Table] = {}
         self._committed: dict[Kind, Table] = {}
@@ -39,7 +41,10 @@ class Store:
 
     @classmethod
     async def open(
-        cls, path: Path, registry: Registry, plugins: Mapping[Kind, tuple[Plugin, ...]] | None = None,
+        cls,
+        path: Path,
+        registry: Registry,
+        plugins: Mapping[Kind, tuple[Plugin, ...]] | None = None,
         now: Callable[[], float] = time.time,
     ) -> Store:
         store = cls(Log(path), registry, plugins or {}, now)
@@ -95,7 +100,9 @@ class Store:
         key = key_of(obj)
         self._require_namespace(kind, key)
         if key in self._table(resource.stored):
-            raise ApiError(409, "AlreadyExists", f'{kind.resource} "{key.name}" already exists', "apply it, or choose another name")
+            raise ApiError(
+                409, "AlreadyExists", f'{kind.resource} "{key.name}" already exists', "apply it, or choose another name"
+            )
         return await self._put(resource, obj, None, warnings, dry_run)
 
     async def update(
@@ -116,8 +123,15 @@ class Store:
         return await self._put(resource, new, before, warnings, dry_run)
 
     async def delete(
-        self, kind: Kind, key: Key, *, uid: str | None = None, revision: str | None = None,
-        propagation: str = "Background", grace: int | None = None, dry_run: bool = False,
+        self,
+        kind: Kind,
+        key: Key,
+        *,
+        uid: str | None = None,
+        revision: str | None = None,
+        propagation: str = "Background",
+        grace: int | None = None,
+        dry_run: bool = False,
     ) -> Entry:
         """Removes the object, or marks it where finalizers or a grace period must come first → the resulting state."""
         resource = self.registry.of(kind)
@@ -165,13 +179,17 @@ class Store:
         durable: asyncio.Future[None] = self._loop.create_future()
         body = None if change.type == "DELETED" else change.entry.raw
         record = Record(change.kind.resource, change.entry.key, change.entry.revision, body)
-        self._log.append(record, lambda failure: self._loop.call_soon_threadsafe(self._settle, change, durable, failure))
+        self._log.append(
+            record, lambda failure: self._loop.call_soon_threadsafe(self._settle, change, durable, failure)
+        )
         await asyncio.shield(durable)
 
     def _settle(self, change: Change, durable: asyncio.Future[None], failure: BaseException | None) -> None:
         if failure is not None:
             self._forget(change)
-            error = ApiError(507, "InsufficientStorage", f"the write could not be made durable: {failure}", "free some disk space")
+            error = ApiError(
+                507, "InsufficientStorage", f"the write could not be made durable: {failure}", "free some disk space"
+            )
             if not durable.cancelled():
                 durable.set_exception(error)
             return
@@ -201,7 +219,14 @@ class Store:
     # Checks
 
     def _admit(
-        self, resource: Resource, operation: str, obj: Object, old: Object | None, subresource: str = "", *, strict: bool = True
+        self,
+        resource: Resource,
+        operation: str,
+        obj: Object,
+        old: Object | None,
+        subresource: str = "",
+        *,
+        strict: bool = True,
     ) -> tuple[Object, tuple[str, ...]]:
         """Known fields, defaults, plug-ins, then values: the object as it may be stored, and warnings."""
         kind = resource.kind
@@ -210,7 +235,9 @@ class Store:
         if unknown and (strict or resource.strict):
             said = ", ".join(f'unknown field "{path}"' for path in unknown)
             raise ApiError(
-                400, "BadRequest", f"{kind.kind} in version {kind.version!r} cannot be handled: strict decoding error: {said}",
+                400,
+                "BadRequest",
+                f"{kind.kind} in version {kind.version!r} cannot be handled: strict decoding error: {said}",
                 f"remove it, or see what is served: iiab kubectl explain {kind.plural} --recursive",
             )
         structural.prune(obj, resource.schema)
@@ -248,19 +275,30 @@ class Store:
             return
         namespace = self._table(NAMESPACE).get(Key("", key.namespace))
         if namespace is None:
-            raise ApiError(404, "NotFound", f'namespaces "{key.namespace}" not found', f"create it: iiab kubectl create namespace {key.namespace}")
+            raise ApiError(
+                404,
+                "NotFound",
+                f'namespaces "{key.namespace}" not found',
+                f"create it: iiab kubectl create namespace {key.namespace}",
+            )
         if namespace.object()["metadata"].get("deletionTimestamp"):
             raise ApiError(
-                403, "Forbidden", f'{kind.resource} "{key.name}" is forbidden: unable to create new content in namespace '
-                f"{key.namespace} because it is being terminated", "wait until the namespace is gone",
+                403,
+                "Forbidden",
+                f'{kind.resource} "{key.name}" is forbidden: unable to create new content in namespace '
+                f"{key.namespace} because it is being terminated",
+                "wait until the namespace is gone",
             )
 
     def _require_current(self, kind: Kind, given: Object, stored: Object) -> None:
         sent = given.get("resourceVersion")
         if (sent and sent != stored["resourceVersion"]) or (given.get("uid") and given["uid"] != stored["uid"]):
             raise ApiError(
-                409, "Conflict", f'Operation cannot be fulfilled on {kind.resource} "{stored["name"]}": the object has been '
-                "modified; please apply your changes to the latest version and try again", "read it again, then change it",
+                409,
+                "Conflict",
+                f'Operation cannot be fulfilled on {kind.resource} "{stored["name"]}": the object has been '
+                "modified; please apply your changes to the latest version and try again",
+                "read it again, then change it",
             )
 
     def _table(self, kind: Kind) -> Table:
@@ -299,7 +337,11 @@ def _body(obj: Object) -> dict[str, Any]:
 def _is_finished(obj: Object) -> bool:
     """Marked for deletion, and its last finalizer is gone (a grace period is ended by its own delete)."""
     meta = obj["metadata"]
-    return bool(meta.get("deletionTimestamp")) and not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds")
+    return (
+        bool(meta.get("deletionTimestamp"))
+        and not meta.get("finalizers")
+        and not meta.get("deletionGracePeriodSeconds")
+    )
 
 
 def _add_propagation(meta: Object, propagation: str) -> None:

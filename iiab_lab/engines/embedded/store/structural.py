@@ -73,7 +73,9 @@ def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str]]) -> 
     text = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
     error = ApiError(422, "Invalid", f'{kind}{"." + group if group else ""} "{name}" is invalid: {text}')
     error.details = {  # type: ignore[attr-defined]
-        "name": name, "kind": kind, "group": group,
+        "name": name,
+        "kind": kind,
+        "group": group,
         "causes": [{"reason": "FieldValueInvalid", "message": m, "field": f} for f, m in causes],
     }
     return error

@@ -50,7 +50,9 @@ class Change(NamedTuple):
 
 
 def expired(since: int, oldest: int) -> ApiError:
-    return ApiError(410, "Expired", f"too old resource version: {since} ({oldest})", "list again, then watch from there")
+    return ApiError(
+        410, "Expired", f"too old resource version: {since} ({oldest})", "list again, then watch from there"
+    )
 
 
 class Watch:
@@ -116,8 +118,10 @@ class Hub:
             raise expired(since, self._before_ring)
         else:
             backlog = [
-                change for change in self._ring
-                if change.kind == kind and change.entry.revision > since
+                change
+                for change in self._ring
+                if change.kind == kind
+                and change.entry.revision > since
                 and (not namespace or change.entry.key.namespace == namespace)
             ]
         watch = Watch(self, kind, namespace, backlog)

@@ -115,10 +115,17 @@ async def test_status_is_only_written_through_its_subresource(store: Store) -> N
         ({"replica": 2}, 400, 'unknown field "spec.replica"'),
         ({"replicas": "two"}, 422, 'Deployment.apps "d" is invalid: spec.replicas: Invalid value: "two"'),
         ({"replicas": -1}, 422, "spec.replicas: Invalid value: -1"),
-        ({"template": {"spec": {"containers": [{"name": "c", "ports": [{"containerPort": 0}]}]}}}, 422, "containerPort"),
+        (
+            {"template": {"spec": {"containers": [{"name": "c", "ports": [{"containerPort": 0}]}]}}},
+            422,
+            "containerPort",
+        ),
         ({"template": {"spec": {"containers": []}}}, 422, "spec.template.spec.containers"),
-        ({"template": {"spec": {"containers": [{"name": "c", "lifecycle": {}}]}}}, 400,
-         'unknown field "spec.template.spec.containers[0].lifecycle"'),
+        (
+            {"template": {"spec": {"containers": [{"name": "c", "lifecycle": {}}]}}},
+            400,
+            'unknown field "spec.template.spec.containers[0].lifecycle"',
+        ),
     ],
 )
 def test_a_wrong_field_is_named_by_its_path(tmp_path: Path, change: dict[str, Any], code: int, says: str) -> None:
@@ -153,9 +160,12 @@ async def test_nothing_is_created_in_a_namespace_that_is_missing_or_going(store:
     with pytest.raises(ApiError) as error:
         await store.create(CONFIG_MAP, config_map("a") | {"metadata": {"name": "a", "namespace": "nowhere"}})
     assert refusal(error) == (404, "NotFound")
-    namespace = (await store.create(
-        NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "going", "finalizers": ["kubernetes"]}}
-    )).object()
+    namespace = (
+        await store.create(
+            NAMESPACE,
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "going", "finalizers": ["kubernetes"]}},
+        )
+    ).object()
     await store.delete(NAMESPACE, Key("", namespace["metadata"]["name"]))
     with pytest.raises(ApiError) as error:
         await store.create(CONFIG_MAP, config_map("a") | {"metadata": {"name": "a", "namespace": "going"}})
@@ -244,7 +254,9 @@ asyncio.run(main())
 def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, acknowledged: int) -> None:
     names: list[str] = []
     for life in range(2):
-        writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path), str(life)], stdout=subprocess.PIPE, text=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(tmp_path), str(life)], stdout=subprocess.PIPE, text=True
+        )
         assert writer.stdout
         names += [writer.stdout.readline().strip() for _ in range(acknowledged)]
         os.kill(writer.pid, signal.SIGKILL)

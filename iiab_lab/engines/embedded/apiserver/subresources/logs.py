@@ -40,7 +40,10 @@ def _container(pod: Object, wanted: str) -> str:
     chosen = wanted or annotated or names[0]
     if chosen not in names:
         raise ApiError(
-            400, "BadRequest", f"container {chosen} is not valid for pod {pod['metadata']['name']}", f"choose one of: {', '.join(names)}"
+            400,
+            "BadRequest",
+            f"container {chosen} is not valid for pod {pod['metadata']['name']}",
+            f"choose one of: {', '.join(names)}",
         )
     return chosen
 
@@ -76,7 +79,7 @@ def _read(file: Path) -> bytes:
 def _tail(content: bytes, call: Call) -> bytes:
     lines, limit = call.query.get("tailLines"), call.query.get("limitBytes")
     if lines is not None:
-        content = b"".join(content.splitlines(keepends=True)[-int(lines):]) if int(lines) else b""
+        content = b"".join(content.splitlines(keepends=True)[-int(lines) :]) if int(lines) else b""
     return content[: int(limit)] if limit else content
 
 

@@ -17,7 +17,7 @@ async def scale(call: Call) -> Response:
     obj = entry.object()
     if call.info.verb == "get":
         return status.json(_scale(obj))
-    given = await json_body(call)
+    given = await json_body(call, "application/merge-patch+json")
     wanted = patch.merge(_scale(obj), given) if call.info.verb == "patch" else given
     replicas = (wanted.get("spec") or {}).get("replicas", 0) if isinstance(wanted, dict) else None
     if not isinstance(replicas, int) or replicas < 0:
@@ -33,9 +33,17 @@ async def scale(call: Call) -> Response:
 
 
 def _scale(obj: Object) -> dict[str, Any]:
-    meta = {name: obj["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
+    meta = {
+        name: obj["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    }
     labels = (obj["spec"].get("selector") or {}).get("matchLabels") or {}
     return {
-        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta, "spec": {"replicas": obj["spec"].get("replicas", 1)},
-        "status": {"replicas": (obj.get("status") or {}).get("replicas", 0), "selector": ",".join(f"{k}={v}" for k, v in labels.items())},
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": meta,
+        "spec": {"replicas": obj["spec"].get("replicas", 1)},
+        "status": {
+            "replicas": (obj.get("status") or {}).get("replicas", 0),
+            "selector": ",".join(f"{k}={v}" for k, v in labels.items()),
+        },
     }

@@ -25,15 +25,23 @@ def make(tokens: Tokens, now: Callable[[], float]) -> Handler:
         spec = (given.get("spec") or {}) if isinstance(given, dict) else {}
         seconds = spec.get("expirationSeconds") or _DEFAULT
         if not isinstance(seconds, int) or seconds < _LEAST:
-            raise ApiError(422, "Invalid", f"spec.expirationSeconds: Invalid value: {seconds}: may not specify a duration less than 10 minutes")
+            raise ApiError(
+                422,
+                "Invalid",
+                f"spec.expirationSeconds: Invalid value: {seconds}: may not specify a duration less than 10 minutes",
+            )
         seconds = min(seconds, _MOST)
         audience = (spec.get("audiences") or [ISSUER])[0]
         issued = tokens.issue(call.info.namespace, call.info.name, seconds, audience)
-        return status.json({
-            "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
-            "metadata": {"name": call.info.name, "namespace": call.info.namespace},
-            "spec": {"audiences": [audience], "expirationSeconds": seconds},
-            "status": {"token": issued, "expirationTimestamp": stamp(now() + seconds)},
-        }, 201)
+        return status.json(
+            {
+                "kind": "TokenRequest",
+                "apiVersion": "authentication.k8s.io/v1",
+                "metadata": {"name": call.info.name, "namespace": call.info.namespace},
+                "spec": {"audiences": [audience], "expirationSeconds": seconds},
+                "status": {"token": issued, "expirationTimestamp": stamp(now() + seconds)},
+            },
+            201,
+        )
 
     return token

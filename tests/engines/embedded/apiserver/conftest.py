@@ -1,0 +1,70 @@
+"""A real API server over HTTPS on a free port, over a real store, with nothing behind it: no controller runs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from iiab_lab.engines.embedded.apiserver.app import ApiServer, Metrics
+from iiab_lab.engines.embedded.apiserver.authn import Authenticator, Tokens
+from iiab_lab.engines.embedded.apiserver.authz import Authorizer
+from iiab_lab.engines.embedded.apiserver.plugins import plugins
+from iiab_lab.engines.embedded.apiserver.serve import Server
+from iiab_lab.engines.embedded.credentials import Credentials
+from iiab_lab.engines.embedded.store.registry import Registry
+from iiab_lab.engines.embedded.store.store import Store
+from iiab_lab.kube import Kube
+
+
+class Running:
+    """The server in a thread of its own, as its clients see it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.kubeconfig = home, home / "kubeconfig"
+        self._ready, self._stop = threading.Event(), asyncio.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+
+    def __enter__(self) -> Running:
+        self._thread.start()
+        assert self._ready.wait(20), "the API server did not start"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        credentials = Credentials.open(self.home / "pki", port)
+        credentials.write_kubeconfig(self.kubeconfig)
+        self.credentials = credentials
+        store = await Store.open(self.home / "store.db", Registry.load())
+        tokens, authorizer = Tokens(credentials.token_key, store.read), Authorizer(store)
+        handlers = plugins(tokens, authorizer, lambda *key: self.home / "logs" / "-".join(map(str, key)), time.time)
+        app = ApiServer(store, Authenticator(credentials.admin_token, tokens), handlers, Metrics(), authorizer)
+        server = Server(app, port, credentials.certificate, credentials.key)
+        await server.start()
+        self._ready.set()
+        await self._stop.wait()
+        await server.stop()
+        await store.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with Running(tmp_path_factory.mktemp("apiserver")) as running:
+        yield running
+
+
+@pytest.fixture
+def kube(server: Running) -> Kube:
+    return Kube(server.kubeconfig)
