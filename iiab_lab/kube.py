@@ -134,7 +134,7 @@ class Kube:
         self, obj: tuple[str, str, str, str], holds: Condition, *, what: str, timeout: float, cure: str = ""
     ) -> Object:
         """Watches (apiVersion, kind, namespace, name) until `holds`; NotReady tells what was seen last."""
-        api_version, kind, namespace, name = obj
+        _, kind, namespace, name = obj
         deadline = time.monotonic() + timeout
         seen: Object | None = None
         while (left := deadline - time.monotonic()) > 0:

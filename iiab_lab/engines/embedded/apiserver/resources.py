@@ -182,7 +182,10 @@ async def json_body(call: Call, *also: str) -> Any:
         )
     if kind not in (*_JSON, *also):
         raise ApiError(
-            415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}", "send application/json"
+            415,
+            "UnsupportedMediaType",
+            f"the body of the request was in an unknown format: {kind}",
+            "send application/json",
         )
     return _parse_json(content) if content else {}
 

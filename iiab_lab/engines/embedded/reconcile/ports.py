@@ -126,10 +126,8 @@ class Container:
     name: str
     image: str
     attempt: int
-    command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
-    grace: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -149,6 +147,10 @@ class UnknownImage(Exception):
     """No program stands behind this image name; the message says which images exist."""
 
 
+class StartFailed(Exception):
+    """The machine refused to start the program; the message says why."""
+
+
 class Processes(Protocol):
     """What a kubelet does to a machine. Every method may be called again with the same arguments."""
 
@@ -157,7 +159,7 @@ class Processes(Protocol):
         ...
 
     async def start(self, sandbox: Sandbox, container: Container) -> None:
-        """Raises UnknownImage. A container that already runs this attempt is left alone."""
+        """Raises UnknownImage, or StartFailed. A container that already runs this attempt is left alone."""
         ...
 
     async def stop(self, uid: str, container: str = "", grace: float = 30.0) -> None:
@@ -167,7 +169,7 @@ class Processes(Protocol):
     def state(self, uid: str, container: str) -> State | None: ...
 
     async def probe(self, uid: str, container: str, probe: Mapping[str, Any]) -> str:
-        """Runs a Kubernetes probe (httpGet, tcpSocket) once. "" if it passes, else why it does not."""
+        """Runs a Kubernetes probe (httpGet, tcpSocket; numeric ports) once. "" if it passes, else why it does not."""
         ...
 
     def changes(self) -> AsyncIterator[str]:

@@ -174,7 +174,9 @@ def test_the_python_client_creates_watches_and_deletes(python_client: Any) -> No
     seen = []
     watch = kubernetes.watch.Watch()
     since = listed.metadata.resource_version
-    for event in watch.stream(core.list_namespaced_config_map, "from-python", resource_version=since, timeout_seconds=5):
+    for event in watch.stream(
+        core.list_namespaced_config_map, "from-python", resource_version=since, timeout_seconds=5
+    ):
         seen.append((event["type"], event["object"].data))
         if event["type"] == "DELETED":
             watch.stop()

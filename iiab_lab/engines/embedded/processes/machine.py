@@ -1,0 +1,172 @@
+"""The `Processes` port on this machine: a Pod is a directory and a few processes.
+
+<home>/pods/<uid>/{root/, volumes/, ports.json}      what it sees
+<home>/volumes/<namespace>/<claim>/                  what outlives it
+<home>/logs/<namespace>_<pod>_<uid>/<container>/<attempt>.log
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..objects.kinds import Key
+from ..reconcile.ports import Container, Sandbox, State
+from . import images, mounts, probes
+from .port_pool import PortPool
+from .proxy import FileProxy
+from .rundir import app_socket
+from .supervisor import Command, Supervisor
+
+_TAIL = 2000
+PROXY = "istio-proxy"
+
+
+@dataclass
+class _Pod:
+    sandbox: Sandbox
+    folder: Path
+    ports: dict[int, int]
+
+
+class Machine:
+    def __init__(self, home: Path, run: Path, host_ports: Mapping[int, int], proxies: FileProxy) -> None:
+        self._home, self._run, self._proxies = home, run, proxies
+        self._ports = PortPool(home, host_ports)
+        self._pods: dict[str, _Pod] = {}
+        self._states: dict[tuple[str, str], State] = {}
+        self._ended: dict[tuple[str, str], asyncio.Event] = {}
+        self._changed: asyncio.Queue[str] = asyncio.Queue()
+        self.supervisor = Supervisor(home, self._on_end)
+
+    async def prepare(self, sandbox: Sandbox) -> Mapping[int, int]:
+        folder = self._home / "pods" / sandbox.uid
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        claims = self._home / "volumes" / sandbox.key.namespace
+        await asyncio.to_thread(mounts.lay_out, folder, sandbox.mounts, claims)
+        ports = self._ports.take(folder, sandbox.uid, sandbox.ports)
+        self._pods[sandbox.uid] = _Pod(sandbox, folder, ports)
+        return ports
+
+    async def start(self, sandbox: Sandbox, container: Container) -> None:
+        running = self.state(sandbox.uid, container.name)
+        if running and running.attempt == container.attempt:
+            return
+        program = images.program(container.image)
+        pod = self._pods[sandbox.uid]
+        log = self.log_path(sandbox.key, sandbox.uid, container.name, container.attempt)
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        arguments, folder = tuple(self._rewritten(pod, word) for word in container.args), pod.folder
+        if program.proxy:
+            arguments, folder = self._proxies.prepare(sandbox.key, pod.ports, log)
+        command = Command((*program.argv, *arguments), self._environment(pod, container), folder, log)
+        key = (sandbox.uid, container.name)
+        self._ended[key] = asyncio.Event()
+        pid = await self.supervisor.start(_id(*key, container.attempt), command)
+        if self._states.get(key, State(-1, 0, 0)).attempt < container.attempt:  # it may have ended already
+            self._states[key] = State(container.attempt, pid, time.time())
+        self._changed.put_nowait(sandbox.uid)
+
+    async def stop(self, uid: str, container: str = "", grace: float = 30.0) -> None:
+        names = [name for owner, name in self._states if owner == uid and container in ("", name)]
+        # The proxy goes last: what the application still sends or answers passes through it.
+        for wave in ([n for n in names if n != PROXY], [n for n in names if n == PROXY]):
+            await asyncio.gather(*(self._stop(uid, name, grace) for name in wave))
+        if not container:
+            self._remove(uid)
+
+    def state(self, uid: str, container: str) -> State | None:
+        return self._states.get((uid, container))
+
+    async def probe(self, uid: str, container: str, probe: Mapping[str, Any]) -> str:
+        pod = self._pods[uid]
+        port = int((probe.get("httpGet") or probe["tcpSocket"])["port"])
+        if pod.sandbox.meshed and container != PROXY:
+            return await probes.run(probe, app_socket(self._run, pod.sandbox.key, port))
+        return await probes.run(probe, pod.ports.get(port, port))
+
+    async def changes(self) -> AsyncIterator[str]:
+        while True:
+            yield await self._changed.get()
+
+    def log_path(self, pod: Key, uid: str, container: str, attempt: int) -> Path:
+        return self._home / "logs" / f"{pod.namespace}_{pod.name}_{uid}" / container / f"{attempt}.log"
+
+    def _rewritten(self, pod: _Pod, text: str) -> str:
+        return mounts.rewrite(text, pod.folder, {mount.path for mount in pod.sandbox.mounts})
+
+    def _environment(self, pod: _Pod, container: Container) -> dict[str, str]:
+        """Nothing of the control plane's own environment but what every program needs."""
+        made = {
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/bin", "/bin")),
+            "LANG": "C.UTF-8",
+            "HOME": str(pod.folder),
+            "PYTHONUNBUFFERED": "1",
+            # One prediction is small: threads of a numeric library only take the cores from the other processes.
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        for port, own in pod.ports.items():
+            if pod.sandbox.meshed:
+                made[f"IIAB_SOCKET_{port}"] = str(app_socket(self._run, pod.sandbox.key, port))
+            else:
+                made[f"IIAB_PORT_{port}"] = str(own)
+        return made | {name: self._rewritten(pod, value) for name, value in container.env.items()}
+
+    async def _stop(self, uid: str, name: str, grace: float) -> None:
+        state = self._states[uid, name]
+        if state.exit_code is not None:
+            return
+        id, ended = _id(uid, name, state.attempt), self._ended[uid, name]
+        self.supervisor.signal(id, signal.SIGTERM)
+        try:
+            await asyncio.wait_for(ended.wait(), grace)
+        except TimeoutError:
+            self.supervisor.signal(id, signal.SIGKILL)
+            await ended.wait()
+
+    def _on_end(self, id: str, code: int, number: int) -> None:
+        uid, name, attempt = id.split("|")
+        pod = self._pods.get(uid)
+        before = self._states.get((uid, name))
+        if before is None or before.attempt < int(attempt):
+            before = State(int(attempt), 0, time.time())
+        message = _tail(self.log_path(pod.sandbox.key, uid, name, int(attempt))) if code and pod else ""
+        self._states[uid, name] = replace(before, exit_code=code, signal=number, finished=time.time(), message=message)
+        self._ended[uid, name].set()
+        self._changed.put_nowait(uid)
+
+    def _remove(self, uid: str) -> None:
+        pod = self._pods.pop(uid, None)
+        if pod is None:
+            return
+        self._ports.release(uid)
+        self._proxies.remove(pod.sandbox.key)
+        for port in pod.ports:
+            app_socket(self._run, pod.sandbox.key, port).unlink(missing_ok=True)
+        shutil.rmtree(pod.folder, ignore_errors=True)
+        for key in [key for key in self._states if key[0] == uid]:
+            del self._states[key]
+            del self._ended[key]
+
+
+def _id(uid: str, container: str, attempt: int) -> str:
+    return f"{uid}|{container}|{attempt}"
+
+
+def _tail(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _TAIL))
+            return file.read().decode(errors="replace").strip()
+    except FileNotFoundError:
+        return ""

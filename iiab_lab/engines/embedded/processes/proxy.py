@@ -1,0 +1,183 @@
+"""The `Proxy` port: a Snapshot → files that a running Envoy takes in the order that loses no request.
+
+First what others point to (secrets, endpoints, clusters; nothing removed yet), and when that is in force, listeners and
+routes; and when that is in force, what nobody points to any more is removed. If Envoy refuses, the files go back to what
+they were, so that a restart finds what is in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from ..credentials import write_private
+from ..envoy import paths
+from ..envoy.bootstrap import bootstrap
+from ..envoy.snapshot import TYPES, Resource, Snapshot
+from ..objects.kinds import Key
+from ..reconcile.ports import Applied, Rejected
+from . import envoy_admin
+from .rundir import admin_socket
+
+_LOOK, _PATIENCE = 0.003, 5.0
+_STATS_PORTS = (15090, 19001)  # the sidecar's and the gateway's
+_REFUSED = re.compile(r"(?:rejected|update failure|update failed): (.*)")
+
+
+@dataclass
+class _Envoy:
+    folder: Path
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    log: Path | None = None
+
+
+class FileProxy:
+    def __init__(self, root: Path, run: Path) -> None:
+        self._root, self._run = root, run
+        self._envoys: dict[Key, _Envoy] = {}
+
+    def prepare(self, pod: Key, ports: Mapping[int, int], log: Path) -> tuple[tuple[str, ...], Path]:
+        """→ the arguments and the working directory an Envoy of this Pod starts with; its files exist from now on."""
+        envoy = self._envoy(pod)
+        envoy.log = log
+        port = next(own for wanted, own in ports.items() if wanted in _STATS_PORTS)
+        socket = str(admin_socket(self._run, pod))
+        _write(envoy.folder / "bootstrap.json", bootstrap(str(pod), pod.namespace, socket, port))
+        for name, resources in (("cds", "clusters"), ("lds", "listeners")):
+            if not (envoy.folder / f"{name}.json").exists():
+                _write_set(envoy.folder / f"{name}.json", resources, {})
+        arguments = ("-c", "bootstrap.json", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
+        return arguments, envoy.folder
+
+    async def apply(self, pod: Key, desired: Snapshot) -> Applied | Rejected:
+        envoy = self._envoy(pod)
+        async with envoy.lock:
+            if envoy.snapshot == desired:
+                return Applied()
+            try:
+                refused = await self._roll_out(pod, envoy, desired)
+            except envoy_admin.Gone:
+                _write_all(envoy.folder, desired)
+                refused = None
+            if refused is None:
+                envoy.snapshot = desired
+                return Applied()
+            _write_all(envoy.folder, envoy.snapshot)
+            return refused
+
+    async def forget(self, pod: Key) -> None:
+        self.remove(pod)
+
+    def remove(self, pod: Key) -> None:
+        self._envoys.pop(pod, None)
+        shutil.rmtree(self._root / pod.namespace / pod.name, ignore_errors=True)
+        admin_socket(self._run, pod).unlink(missing_ok=True)
+
+    def _envoy(self, pod: Key) -> _Envoy:
+        return self._envoys.setdefault(pod, _Envoy(self._root / pod.namespace / pod.name))
+
+    async def _roll_out(self, pod: Key, envoy: _Envoy, desired: Snapshot) -> Rejected | None:
+        socket, now, folder = admin_socket(self._run, pod), envoy.snapshot, envoy.folder
+        before = envoy_admin.rejected(await envoy_admin.stats(socket))
+        waiting: dict[str, str] = {}
+        # Sets that a file each holds: those that changed.
+        for resources in ("secrets", "endpoints"):
+            _write_changed(folder, resources, getattr(now, resources), getattr(desired, resources))
+        for name in _changed(now.endpoints, desired.endpoints):
+            if name in now.clusters:
+                waiting[f"endpoints/{name}"] = _version({name: desired.endpoints[name]})
+        both = {**now.clusters, **desired.clusters}
+        waiting["cds"] = _write_set(folder / "cds.json", "clusters", both)
+        if refused := await self._settled(socket, before, waiting, envoy):
+            return refused
+        _write_changed(folder, "routes", now.routes, desired.routes)
+        waiting = {
+            f"routes/{name}": _version({name: desired.routes[name]})
+            for name in _changed(now.routes, desired.routes)
+            if name in now.routes
+        }
+        waiting["lds"] = _write_set(folder / "lds.json", "listeners", desired.listeners)
+        if refused := await self._settled(socket, before, waiting, envoy):
+            return refused
+        _write_set(folder / "cds.json", "clusters", desired.clusters)
+        _remove_stale(folder, desired)
+        return None
+
+    async def _settled(self, socket: Path, before: int, waiting: dict[str, str], envoy: _Envoy) -> Rejected | None:
+        """Waits until every named version is in force and nothing warms; Envoy tells only who asks."""
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        while True:
+            found = await envoy_admin.stats(socket)
+            if envoy_admin.rejected(found) > before:
+                return Rejected("", _reason(envoy.log))
+            seen = envoy_admin.versions(found)
+            late = [name for name, version in waiting.items() if seen.get(name) != version]
+            if not late and not envoy_admin.warming(found):
+                return None
+            if asyncio.get_running_loop().time() > deadline:
+                raise TimeoutError(f"Envoy did not take {', '.join(late) or 'what is warming'} within {_PATIENCE} s")
+            await asyncio.sleep(_LOOK)
+
+
+def _changed(now: Mapping[str, Resource], desired: Mapping[str, Resource]) -> list[str]:
+    return [name for name, resource in desired.items() if now.get(name) != resource]
+
+
+def _write_changed(folder: Path, resources: str, now: Mapping[str, Resource], desired: Mapping[str, Resource]) -> None:
+    for name in _changed(now, desired):
+        _write_set(folder / paths.file_of(resources, name), resources, {name: desired[name]})
+
+
+def _write_all(folder: Path, snapshot: Snapshot) -> None:
+    """For an Envoy that does not run, in an order that suits one that is about to."""
+    for resources in ("secrets", "endpoints", "routes"):
+        _write_changed(folder, resources, {}, getattr(snapshot, resources))
+    _write_set(folder / "cds.json", "clusters", snapshot.clusters)
+    _write_set(folder / "lds.json", "listeners", snapshot.listeners)
+    _remove_stale(folder, snapshot)
+
+
+def _remove_stale(folder: Path, snapshot: Snapshot) -> None:
+    wanted = {
+        paths.file_of(kind, name) for kind in ("routes", "endpoints", "secrets") for name in getattr(snapshot, kind)
+    }
+    for kind in ("rds", "eds", "sds"):
+        for file in (folder / kind).glob("*.json"):
+            if f"{kind}/{file.name}" not in wanted:
+                file.unlink()
+
+
+def _write_set(file: Path, resources: str, named: Mapping[str, Resource]) -> str:
+    """A DiscoveryResponse → its version: the same resources always have the same one."""
+    version = _version(named)
+    _write(
+        file, {"version_info": version, "resources": [{"@type": TYPES[resources], **item} for item in named.values()]}
+    )
+    return version
+
+
+def _version(named: Mapping[str, Resource]) -> str:
+    return hashlib.sha256(orjson.dumps(dict(named))).hexdigest()[:12]
+
+
+def _write(file: Path, content: object) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # 0600 for all: the secrets are among them, and nobody else reads any.
+    write_private(file, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def _reason(log: Path | None) -> str:
+    """What Envoy logged last about a refusal; its statistics only count it."""
+    try:
+        found = _REFUSED.findall(log.read_text(errors="replace")[-65536:] if log else "")
+    except FileNotFoundError:
+        found = []
+    return found[-1] if found else "Envoy refused the configuration without a reason"
