@@ -45,11 +45,12 @@ class NotReady(LabError):
 
 
 class ApiError(LabError):
-    """A Kubernetes `Status` of failure: HTTP `code`, machine-readable `reason`, message."""
+    """A Kubernetes `Status` of failure: HTTP `code`, machine-readable `reason`, message, `details` where it has any."""
 
     def __init__(self, code: int, reason: str, message: str, cure: str = "") -> None:
         super().__init__(message, cure)
         self.code, self.reason = code, reason
+        self.details: dict[str, object] = {}
 
 
 class TrafficError(LabError):

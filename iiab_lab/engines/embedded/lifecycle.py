@@ -117,7 +117,8 @@ def _components(kube: Kube, known: dict[str, Any]) -> list[dict[str, Any]]:
 def _component(pod: dict[str, Any]) -> dict[str, Any]:
     status = pod.get("status") or {}
     containers = status.get("containerStatuses") or []
-    ready = next((item for item in status.get("conditions") or () if item["type"] == "Ready"), {})
+    conditions: list[dict[str, Any]] = status.get("conditions") or []
+    ready = next((item for item in conditions if item["type"] == "Ready"), {})
     return {
         "name": f"{pod['metadata']['namespace']}/{pod['metadata']['name']}",
         "version": pod["spec"]["containers"][0]["image"],

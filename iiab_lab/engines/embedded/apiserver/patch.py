@@ -41,7 +41,8 @@ def apply(target: Any, applied: Any, schema: Schema) -> Any:
     """Server-side apply without ownership: what is applied wins, list items are found by their keys, the rest stays."""
     if isinstance(applied, dict) and isinstance(target, dict):
         children = schema.get("properties") or {}
-        rest = schema.get("additionalProperties") if isinstance(schema.get("additionalProperties"), dict) else {}
+        more = schema.get("additionalProperties")
+        rest = more if isinstance(more, dict) else {}
         return target | {
             name: apply(target.get(name), value, children.get(name) or rest) for name, value in applied.items()
         }

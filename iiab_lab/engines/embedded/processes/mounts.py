@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..credentials import write_private
-from ..reconcile.ports import Mount, StartFailed
+from ..objects.sandbox import Mount, StartFailed
 
 
 def lay_out(pod: Path, mounts: Iterable[Mount], claims: Path) -> None:

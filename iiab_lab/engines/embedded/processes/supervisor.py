@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from ..reconcile.ports import StartFailed
+from ..objects.sandbox import StartFailed
 
 _SPAWNER = Path(__file__).with_name("spawner.py")
 _RECORD = "run/processes.json"

@@ -8,12 +8,13 @@ store, a stepped clock, and recorders for the other two.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from ..envoy.snapshot import Snapshot
 from ..objects.kinds import Key, Kind
 from ..objects.meta import Object
+from ..objects.sandbox import Container, Sandbox, State
 
 
 class Event(NamedTuple):
@@ -48,8 +49,11 @@ class Client(Protocol):
         """Replaces the status; writes nothing where it is equal or the object is gone."""
         ...
 
-    async def delete(self, kind: Kind, key: Key, uid: str | None = None) -> None:
-        """Deletes (background propagation); an object that is gone already is fine. `uid` is a precondition."""
+    async def delete(self, kind: Kind, key: Key, uid: str | None = None, grace: int | None = None) -> None:
+        """Deletes (background propagation); an object that is gone already is fine. `uid` is a precondition.
+
+        `grace` in seconds is a running Pod's; 0 ends the wait of a Pod that is marked already.
+        """
         ...
 
     def watch(self, kind: Kind) -> AsyncIterator[Event]:
@@ -88,67 +92,6 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...
 
     async def sleep(self, seconds: float) -> None: ...
-
-
-@dataclass(frozen=True)
-class Mount:
-    """What stands at `path` (the container's mountPath) inside the Pod's root directory.
-
-    Either `files` (relative name → content; ConfigMap, Secret, service account token), or `claim`
-    (a PersistentVolumeClaim's name in the Pod's namespace), or neither: an empty directory of the Pod.
-    `volume` is the volume's name, `containers` who mounts it (several containers may share one volume).
-    """
-
-    volume: str
-    path: str
-    files: Mapping[str, bytes] | None = None
-    claim: str = ""
-    sub_path: str = ""
-    read_only: bool = False
-
-
-@dataclass(frozen=True)
-class Sandbox:
-    """A Pod as the machine sees it, before any container runs. `ports` are its containerPorts (0 hostPort: any)."""
-
-    key: Key
-    uid: str
-    service_account: str
-    meshed: bool  # a sidecar owns the Pod's address; the app listens on unix sockets
-    ports: Mapping[int, int] = field(default_factory=dict)  # containerPort → wanted hostPort, or 0
-    mounts: tuple[Mount, ...] = ()
-
-
-@dataclass(frozen=True)
-class Container:
-    """One container of a Pod, ready to run: the image names the program; args and env are as in the Pod's spec."""
-
-    name: str
-    image: str
-    attempt: int
-    args: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class State:
-    """Of the newest attempt of a container. `exit_code` is None while it runs; `signal` 0 unless killed by one."""
-
-    attempt: int
-    pid: int
-    started: float
-    exit_code: int | None = None
-    signal: int = 0
-    finished: float = 0.0
-    message: str = ""  # the tail of the log, for a container that failed
-
-
-class UnknownImage(Exception):
-    """No program stands behind this image name; the message says which images exist."""
-
-
-class StartFailed(Exception):
-    """The machine refused to start the program; the message says why."""
 
 
 class Processes(Protocol):

@@ -5,7 +5,7 @@ Built-in kinds and a user's own CustomResourceDefinitions take the same road; on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Resource:
 class Registry:
     """Live: `add` and `remove` follow CustomResourceDefinition objects."""
 
-    def __init__(self, definitions: Iterator[Object] | list[Object] = ()) -> None:
+    def __init__(self, definitions: Iterable[Object] = ()) -> None:
         self._by_path: dict[tuple[str, str, str], Resource] = {}
         self._by_kind: dict[tuple[str, str], Resource] = {}
         for definition in definitions:

@@ -24,6 +24,7 @@ from .registry import Registry, Resource
 from .watch import Change, Entry, Hub, Watch
 
 Table = dict[Key, Entry]
+Objects = list[Object]  # inside the class, `list` is a verb of the API
 
 
 class Store:
@@ -179,9 +180,11 @@ class Store:
         durable: asyncio.Future[None] = self._loop.create_future()
         body = None if change.type == "DELETED" else change.entry.raw
         record = Record(change.kind.resource, change.entry.key, change.entry.revision, body)
-        self._log.append(
-            record, lambda failure: self._loop.call_soon_threadsafe(self._settle, change, durable, failure)
-        )
+
+        def settle(failure: BaseException | None) -> None:
+            self._loop.call_soon_threadsafe(self._settle, change, durable, failure)
+
+        self._log.append(record, settle)
         await asyncio.shield(durable)
 
     def _settle(self, change: Change, durable: asyncio.Future[None], failure: BaseException | None) -> None:
@@ -261,7 +264,7 @@ class Store:
         entry = self.get(kind, key)
         return entry.object() if entry else None
 
-    def read_all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
+    def read_all(self, kind: Kind, namespace: str | None = None) -> Objects:
         return [entry.object() for entry in self.list(kind, namespace)[1]]
 
     def _require(self, resource: Resource, key: Key) -> Entry:

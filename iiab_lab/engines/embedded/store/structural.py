@@ -72,7 +72,7 @@ def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str]]) -> 
     said = [f"{field}: {message}" for field, message in causes]
     text = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
     error = ApiError(422, "Invalid", f'{kind}{"." + group if group else ""} "{name}" is invalid: {text}')
-    error.details = {  # type: ignore[attr-defined]
+    error.details = {
         "name": name,
         "kind": kind,
         "group": group,

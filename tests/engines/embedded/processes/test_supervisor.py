@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from iiab_lab.engines.embedded.processes.supervisor import Command, Supervisor, kill_leftovers
-from iiab_lab.engines.embedded.reconcile.ports import StartFailed
+from iiab_lab.engines.embedded.objects.sandbox import StartFailed
 
 # Says its name, starts a child of its own, and then waits for ever.
 STUBBORN = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from .. import status
@@ -57,7 +59,7 @@ def rules(authorizer: Authorizer) -> Handler:
     return answer
 
 
-def _asked(spec: dict) -> Info:  # type: ignore[type-arg]
+def _asked(spec: dict[str, Any]) -> Info:
     if path := (spec.get("nonResourceAttributes") or {}):
         return Info(path.get("verb", "get"), path.get("path", "/"))
     asked = spec.get("resourceAttributes") or {}

@@ -1,0 +1,27 @@
+"""Labels, annotations and finalizers that more than one part of the engine reads or writes."""
+
+from __future__ import annotations
+
+# Of this engine: containerPort → port on 127.0.0.1, as JSON, on a Pod.
+PORTS = "iiab.lab/ports"
+# Of this engine: holds a Namespace until it is empty (Kubernetes keeps it in spec.finalizers).
+CONTENTS = "iiab.lab/contents"
+
+# Istio's: a Namespace whose Pods get a sidecar, the label that opts a Pod out, and the mark of a Pod that has one.
+INJECTION = "istio-injection"
+INJECT = "sidecar.istio.io/inject"
+SIDECAR_STATUS = "sidecar.istio.io/status"
+SIDECAR = "istio-proxy"
+
+# KServe's: what the InferenceService controller leaves on a Pod template for the Pod webhook.
+STORAGE_URI = "internal.serving.kserve.io/storage-initializer-sourceuri"
+INFERENCE_SERVICE = "serving.kserve.io/inferenceservice"
+
+# Knative's.
+KN_REVISION = "serving.knative.dev/revision"
+KN_CONFIGURATION = "serving.knative.dev/configuration"
+KN_SERVICE = "serving.knative.dev/service"
+
+# Envoy Gateway's: which Gateway a proxy belongs to.
+GATEWAY_NAME = "gateway.envoyproxy.io/owning-gateway-name"
+GATEWAY_NAMESPACE = "gateway.envoyproxy.io/owning-gateway-namespace"

@@ -1,0 +1,100 @@
+"""Controllers → running loops: one watch per kind wakes whoever asked, a few workers per controller do the work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from ....errors import ApiError
+from ..objects.kinds import Key, Kind
+from .ports import Client, Clock, Controller, Mapper, Terminal
+from .queue import Queue
+
+log = logging.getLogger(__name__)
+
+# A worker that waits (for a Pod to stop, for an Envoy to take its configuration) holds up no other key.
+_WORKERS = 16
+
+
+class Metrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.total = Counter(
+            "controller_runtime_reconcile", "Reconciliations.", ["controller", "result"], registry=registry
+        )
+        self.seconds = Histogram(
+            "controller_runtime_reconcile_time_seconds", "How long each took.", ["controller"], registry=registry
+        )
+
+
+class Manager:
+    def __init__(self, client: Client, clock: Clock, controllers: Sequence[Controller], metrics: Metrics) -> None:
+        self._client, self._clock, self._controllers, self._metrics = client, clock, controllers, metrics
+        self._queues = {controller.name: Queue(clock) for controller in controllers}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        wakes: dict[Kind, list[tuple[Queue, Mapper]]] = {}
+        for controller in self._controllers:
+            queue = self._queues[controller.name]
+            for watch in controller.watches:
+                wakes.setdefault(watch.kind, []).append((queue, watch.keys))
+            self._run(*(self._work(controller, queue) for _ in range(_WORKERS)))
+            if hasattr(controller, "wakes"):
+                self._run(self._hear(controller.wakes(), queue))
+        self._run(*(self._follow(kind, mappers) for kind, mappers in wakes.items()))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for queue in self._queues.values():
+            queue.close()
+
+    def _run(self, *loops: Coroutine[None, None, None]) -> None:
+        self._tasks += [asyncio.create_task(loop) for loop in loops]
+
+    async def _follow(self, kind: Kind, mappers: list[tuple[Queue, Mapper]]) -> None:
+        """A watch that was cut off starts again with everything there is: reconciling twice is harmless."""
+        while True:
+            try:
+                async for event in self._client.watch(kind):
+                    for queue, keys in mappers:
+                        for key in keys(event.object):
+                            queue.add(key)
+                return
+            except ApiError as error:
+                log.warning("watch of %s starts again: %s", kind.resource, error.message)
+
+    async def _hear(self, source: AsyncIterator[Key], queue: Queue) -> None:
+        async for key in source:
+            queue.add(key)
+
+    async def _work(self, controller: Controller, queue: Queue) -> None:
+        while True:
+            key = await queue.get()
+            failed = await self._reconcile(controller, key, queue)
+            queue.done(key, failed=failed)
+
+    async def _reconcile(self, controller: Controller, key: Key, queue: Queue) -> bool:
+        began, outcome = self._clock.monotonic(), "success"
+        try:
+            result = await controller.reconcile(key)
+            if result and result.after is not None:
+                queue.add_after(key, result.after)
+        except Terminal as error:
+            outcome = "terminal_error"
+            log.error("%s %s: %s", controller.name, key, error)
+        except ApiError as error:
+            outcome = "error"
+            # Two controllers met at one object, or its namespace goes away: trying again is all there is to do.
+            level = logging.DEBUG if error.code in (404, 409) else logging.WARNING
+            log.log(level, "%s %s: %s", controller.name, key, error.message)
+        except Exception:
+            outcome = "error"
+            log.exception("%s %s", controller.name, key)
+        self._metrics.total.labels(controller.name, outcome).inc()
+        self._metrics.seconds.labels(controller.name).observe(self._clock.monotonic() - began)
+        return outcome == "error"

@@ -1,0 +1,171 @@
+"""InferenceService and serving runtime → Knative Service and VirtualService. KServe's Knative mode, as pure functions."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+from ..objects.kinds import KNATIVE_SERVICE, VIRTUAL_SERVICE
+from ..objects.meta import Object, annotations_of, labels_of, new
+from ..objects.names import INFERENCE_SERVICE, STORAGE_URI
+from . import knative
+
+CONTAINER = "kserve-container"
+_AUTOSCALING = "autoscaling.knative.dev/"
+_GATEWAYS = ["knative-serving/knative-local-gateway", "knative-serving/knative-ingress-gateway"]
+_LOCAL = "knative-local-gateway.istio-system.svc.cluster.local"
+
+
+def predictor(isvc: Object) -> str:
+    return f"{isvc['metadata']['name']}-predictor"
+
+
+def supporting(runtimes: list[Object], isvc: Object) -> list[Object]:
+    """The runtimes that could serve this model, best first: the one it names, else by priority of their autoSelect format."""
+    model = isvc["spec"]["predictor"].get("model") or {}
+    protocol = model.get("protocolVersion") or "v1"
+    if named := model.get("runtime"):
+        return [runtime for runtime in runtimes if runtime["metadata"]["name"] == named]
+    found = []
+    for runtime in runtimes:
+        spec = runtime["spec"]
+        if spec.get("disabled") or protocol not in (spec.get("protocolVersions") or ["v1"]):
+            continue
+        priorities = [
+            f.get("priority", 0) for f in spec.get("supportedModelFormats") or () if _fits(f, model["modelFormat"])
+        ]
+        if priorities:
+            found.append((max(priorities), runtime))
+    return [runtime for _, runtime in sorted(found, key=lambda pair: (-pair[0], pair[1]["metadata"]["name"]))]
+
+
+def _fits(offered: Object, wanted: Object) -> bool:
+    if not offered.get("autoSelect") or offered["name"] != wanted["name"]:
+        return False
+    return "version" not in wanted or wanted["version"] == offered.get("version")
+
+
+def service(isvc: Object, runtime: Object) -> Object:
+    """The Knative Service `<name>-predictor`, traffic and canary included."""
+    meta, spec = isvc["metadata"], isvc["spec"]["predictor"]
+    labels = {**labels_of(isvc), INFERENCE_SERVICE: meta["name"], "component": "predictor"}
+    template = {
+        "metadata": {"labels": labels, "annotations": _annotations(isvc, runtime)},
+        "spec": _pod_spec(isvc, runtime),
+    }
+    body = {"template": template, "traffic": traffic(isvc)}
+    assert spec is not None
+    return new(KNATIVE_SERVICE, predictor(isvc), meta["namespace"], owner=isvc, labels=labels_of(isvc), spec=body)
+
+
+def traffic(isvc: Object) -> list[Object]:
+    """All to the latest, or N % to it and the rest to the revision that was rolled out before."""
+    percent = isvc["spec"]["predictor"].get("canaryTrafficPercent")
+    status = ((isvc.get("status") or {}).get("components") or {}).get("predictor") or {}
+    previous = status.get("latestRolledoutRevision")
+    if percent is None or not previous:
+        return [{"latestRevision": True, "percent": 100}]
+    targets: list[Object] = [{"latestRevision": True, "percent": percent}]
+    if annotations_of(isvc).get("serving.kserve.io/enable-tag-routing") == "true":
+        targets[0]["tag"] = "latest"
+    if percent < 100:
+        targets.append({"revisionName": previous, "latestRevision": False, "percent": 100 - percent, "tag": "prev"})
+    return targets
+
+
+def _annotations(isvc: Object, runtime: Object) -> dict[str, str]:
+    spec = isvc["spec"]["predictor"]
+    made = {**(runtime["spec"].get("annotations") or {})}
+    made |= {
+        k: v
+        for k, v in annotations_of(isvc).items()
+        if not k.startswith(("kubectl.kubernetes.io/", "serving.kserve.io/"))
+    }
+    made.setdefault(f"{_AUTOSCALING}class", "kpa.autoscaling.knative.dev")
+    if "scaleTarget" in spec:
+        made[f"{_AUTOSCALING}target"] = str(spec["scaleTarget"])
+    if "scaleMetric" in spec:
+        made[f"{_AUTOSCALING}metric"] = spec["scaleMetric"]
+    made[f"{_AUTOSCALING}min-scale"] = str(spec.get("minReplicas", 1))
+    if spec.get("maxReplicas"):
+        made[f"{_AUTOSCALING}max-scale"] = str(spec["maxReplicas"])
+    if uri := (spec.get("model") or {}).get("storageUri"):
+        made[STORAGE_URI] = uri
+    return made
+
+
+def _pod_spec(isvc: Object, runtime: Object) -> Object:
+    spec, model = isvc["spec"]["predictor"], isvc["spec"]["predictor"].get("model") or {}
+    containers = copy.deepcopy(runtime["spec"]["containers"])
+    for container in containers:
+        if container["name"] == CONTAINER:
+            container["args"] = [*(container.get("args") or ()), *(model.get("args") or ())]
+            container["env"] = [*(container.get("env") or ()), *(model.get("env") or ())]
+            if model.get("resources"):
+                container["resources"] = model["resources"]
+        container["args"] = [templated(arg, isvc) for arg in container.get("args") or ()]
+        container["env"] = [
+            item | ({"value": templated(item["value"], isvc)} if "value" in item else {})
+            for item in container.get("env") or ()
+        ]
+    made: Object = {"containers": containers}
+    for theirs, ours in (("timeout", "timeoutSeconds"), ("containerConcurrency", "containerConcurrency")):
+        if theirs in spec:
+            made[ours] = spec[theirs]
+    if "serviceAccountName" in spec:
+        made["serviceAccountName"] = spec["serviceAccountName"]
+    return made
+
+
+def templated(text: str, isvc: Object) -> str:
+    """`{{.Name}}`, `{{.Labels.x}}` and `{{.Annotations.x}}` of a runtime's arguments."""
+    meta = isvc["metadata"]
+
+    def value(found: re.Match[str]) -> str:
+        if found[1] in ("Name", "Namespace"):
+            return str(meta[found[1].lower()])
+        return str((meta.get(found[1].lower()) or {}).get(found[2], ""))
+
+    return re.sub(r"\{\{\s*\.(Name|Namespace|Labels|Annotations)(?:\.([\w./-]+))?\s*\}\}", value, text)
+
+
+def virtual_service(isvc: Object) -> Object:
+    """The top-level VirtualService: it only says that the service's own hosts mean the predictor's."""
+    meta = isvc["metadata"]
+    hosts = [f"{meta['name']}.{meta['namespace']}.svc.cluster.local", knative.external(meta["name"], meta["namespace"])]
+    rewritten = f"{predictor(isvc)}.{meta['namespace']}.svc.cluster.local"
+    http = {
+        "match": [{"authority": {"regex": rf"^{re.escape(host)}(?::\d{{1,5}})?$"}} for host in hosts],
+        "headers": {
+            "request": {
+                "set": {"Host": rewritten, "KServe-Isvc-Name": meta["name"], "KServe-Isvc-Namespace": meta["namespace"]}
+            }
+        },
+        "route": [{"destination": {"host": _LOCAL, "port": {"number": 80}}, "weight": 100}],
+    }
+    spec = {"hosts": hosts, "gateways": _GATEWAYS, "http": [http]}
+    return new(VIRTUAL_SERVICE, meta["name"], meta["namespace"], owner=isvc, labels=labels_of(isvc), spec=spec)
+
+
+def component(isvc: Object, ksvc: Object) -> Object:
+    """status.components.predictor: revisions, traffic, and which revision counts as rolled out."""
+    before = ((isvc.get("status") or {}).get("components") or {}).get("predictor") or {}
+    seen = ksvc.get("status") or {}
+    made: dict[str, Any] = {}
+    for theirs, ours in (
+        ("latestCreatedRevisionName", "latestCreatedRevision"),
+        ("latestReadyRevisionName", "latestReadyRevision"),
+    ):
+        if seen.get(theirs):
+            made[ours] = seen[theirs]
+    made |= {field: seen[field] for field in ("url", "address", "traffic") if seen.get(field)}
+    made |= {f: before[f] for f in ("latestRolledoutRevision", "previousRolledoutRevision") if f in before}
+    ready = made.get("latestReadyRevision")
+    for target in made.get("traffic") or ():
+        full = target.get("latestRevision") and target.get("percent") == 100 and target["revisionName"] == ready
+        if full and made.get("latestRolledoutRevision") != ready:
+            if "latestRolledoutRevision" in made:
+                made["previousRolledoutRevision"] = made["latestRolledoutRevision"]
+            made["latestRolledoutRevision"] = ready
+    return made
