@@ -1,37 +1,117 @@
 """The composition root: one home directory → the control plane, on one event loop. The one file that knows everything.
 
 `python -m iiab_lab.engines.embedded.platform HOME PORTS READY_FD` opens the store, starts the spawner, the controllers
-and the API server, writes the kubeconfig, and says so with one byte on READY_FD. It ends on SIGTERM, or when the spawner
-is lost; either way every process it started ends with it.
+and the API server, and says so with one byte on READY_FD. It ends on SIGTERM, or when the spawner is lost; either way
+every process it started ends with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-from . import wiring
-from .credentials import Credentials
+import psutil
+import uvloop
+from prometheus_client import Gauge
+
+from .apiserver.app import ApiServer
+from .apiserver.app import Metrics as ApiMetrics
+from .apiserver.authn import Authenticator, Tokens
+from .apiserver.authz import Authorizer
+from .apiserver.plugins import plugins
+from .apiserver.serve import Server
+from .credentials import Credentials, write_private
+from .objects.kinds import Kind
+from .processes.machine import Machine
+from .processes.proxy import FileProxy
+from .processes.rundir import run_dir
+from .reconcile.clock import SystemClock
+from .reconcile.local_client import LocalClient
+from .reconcile.manager import Manager
+from .reconcile.manager import Metrics as ManagerMetrics
+from .store.admission.plugins import PLUGINS
+from .store.registry import Registry
+from .store.store import Store
+from .wiring import controllers
 
 log = logging.getLogger("iiab")
+
+_LAG_SECONDS = 0.25
+_ACCOUNT_TOKEN_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the life of the control plane hangs on."""
+
+    store: Store
+    machine: Machine
+    metrics: ApiMetrics
+
+
+@contextlib.asynccontextmanager
+async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentials) -> AsyncIterator[Parts]:
+    """Everything, started in the order of who needs whom; ended in the reverse order."""
+    async with contextlib.AsyncExitStack() as stack:
+        store = await Store.open(home / "store.db", Registry.load(), PLUGINS)
+        stack.push_async_callback(store.close)
+        client, clock, run = LocalClient(store), SystemClock(), run_dir(home)
+        proxies = FileProxy(home / "proxies", run)
+        host_ports = {80: ports["gateway"], 443: ports["gateway_tls"], 9090: ports["prometheus"]}
+        machine = Machine(home, run, host_ports, proxies)
+        await machine.supervisor.open()
+        stack.push_async_callback(machine.supervisor.close)
+
+        tokens = Tokens(credentials.token_key, store.read)
+        metrics, authorizer = ApiMetrics(), Authorizer(store)
+        handlers = plugins(tokens, authorizer, machine.log_path, time.time)
+        authenticator = Authenticator(credentials.admin_token, tokens)
+        app = ApiServer(store, authenticator, handlers, metrics, authorizer)
+        server = Server(app, ports["kubernetes"], credentials.certificate, credentials.key)
+        await server.start()
+        stack.push_async_callback(server.stop)
+
+        def account_files(namespace: str, name: str) -> Mapping[str, bytes]:
+            token = tokens.issue(namespace, name, _ACCOUNT_TOKEN_SECONDS)
+            return {
+                "token": token.encode(),
+                "ca.crt": credentials.ca_pem.encode(),
+                "namespace": namespace.encode(),
+                "kubeconfig": credentials.kubeconfig(token, namespace).encode(),
+            }
+
+        def kinds() -> list[Kind]:
+            return list({resource.stored for resource in store.registry})
+
+        made = controllers(client, machine, proxies, clock, account_files, kinds, credentials, ports)
+        manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
+        manager.start()
+        stack.push_async_callback(manager.stop)
+        watching = asyncio.create_task(_lag(metrics))
+        stack.callback(watching.cancel)
+        yield Parts(store, machine, metrics)
 
 
 async def serve(home: Path, ports: dict[str, int], ready: int) -> int:
     """Runs until told to stop → exit code: 0 when asked to, 1 when the spawner died."""
-    async with contextlib.AsyncExitStack() as stack:
-        credentials = Credentials.open(home / "pki", ports["kubernetes"])
-        parts = await stack.enter_async_context(wiring.assemble(home, ports, credentials))
-        credentials.write_kubeconfig(home / "kubeconfig")
-        (home / "ca.crt").write_text(credentials.ca_pem)
+    credentials = Credentials.open(home / "pki", ports["kubernetes"])
+    credentials.write_kubeconfig(home / "kubeconfig")
+    async with assembled(home, ports, credentials) as parts:
         _record(home, ports)
         os.write(ready, b"1")
         os.close(ready)
-        log.info("serving", extra={"home": str(home)})
-        return await _until_stopped(parts.lost)
+        log.info("serving %s", home)
+        return await _until_stopped(parts.machine.supervisor.lost)
 
 
 async def _until_stopped(lost: asyncio.Event) -> int:
@@ -44,3 +124,42 @@ async def _until_stopped(lost: asyncio.Event) -> int:
     for wait in waits:
         wait.cancel()
     return 0 if told.is_set() else 1
+
+
+async def _lag(metrics: ApiMetrics) -> None:
+    """How late the loop is at most, of late: everything here waits for it."""
+    gauge = Gauge("iiab_event_loop_lag_seconds", "How late the event loop last woke.", registry=metrics.registry)
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + _LAG_SECONDS
+        await asyncio.sleep(_LAG_SECONDS)
+        gauge.set(max(0.0, loop.time() - due))
+
+
+def _record(home: Path, ports: Mapping[str, int]) -> None:
+    """What `iiab status`, `down` and every client of this home read."""
+    endpoints = {
+        "gateway": f"http://localhost:{ports['gateway']}",
+        "gateway_tls": f"https://localhost:{ports['gateway_tls']}",
+        "prometheus": f"http://localhost:{ports['prometheus']}",
+        "kubernetes": f"https://127.0.0.1:{ports['kubernetes']}",
+    }
+    known = {
+        "pid": os.getpid(),
+        "started": psutil.Process().create_time(),
+        "version": version("iiab-lab"),
+        "ports": dict(ports),
+        "endpoints": endpoints,
+    }
+    write_private(home / "platform.json", json.dumps(known, indent=2).encode())
+
+
+def main() -> int:
+    home, ports, ready = Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.umask(0o077)
+    return uvloop.run(serve(home, ports, ready))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

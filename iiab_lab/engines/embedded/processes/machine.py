@@ -21,6 +21,7 @@ from typing import Any
 from ..objects.kinds import Key
 from ..objects.names import SIDECAR
 from ..objects.sandbox import Container, Sandbox, State
+from ..rules.pod_volumes import expand
 from . import images, mounts, probes
 from .port_pool import PortPool
 from .proxy import FileProxy
@@ -64,10 +65,11 @@ class Machine:
         pod = self._pods[sandbox.uid]
         log = self.log_path(sandbox.key, sandbox.uid, container.name, container.attempt)
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        arguments, folder = tuple(self._rewritten(pod, word) for word in container.args), pod.folder
+        environment, folder = self._environment(pod, container), pod.folder
+        arguments = tuple(self._rewritten(pod, expand(word, environment)) for word in container.args)
         if program.proxy:
             arguments, folder = self._proxies.prepare(sandbox.key, pod.ports, log)
-        command = Command((*program.argv, *arguments), self._environment(pod, container), folder, log)
+        command = Command((*program.argv, *arguments), environment, folder, log)
         key = (sandbox.uid, container.name)
         self._ended[key] = asyncio.Event()
         pid = await self.supervisor.start(_id(*key, container.attempt), command)

@@ -10,7 +10,7 @@ from ...objects.names import INJECT, INJECTION, SIDECAR, SIDECAR_STATUS
 from . import Admit
 
 # Equal to the release in manifests/versions.yaml; a test compares.
-IMAGE = "istio/proxyv2:1.31.1"
+IMAGE = "istio/proxyv2:1.31.0-rc.0"
 STATS_PORT, READY_PORT = 15090, 15021
 
 CONTAINER = {

@@ -11,7 +11,7 @@ from ...objects.names import STORAGE_URI
 from . import Admit
 
 # Equal to the release in manifests/versions.yaml; a test compares.
-IMAGE = "kserve/storage-initializer:v0.21.0"
+IMAGE = "kserve/storage-initializer:v0.20.0"
 NAME, MODELS, CLAIM = "storage-initializer", "/mnt/models", "/mnt/pvc"
 _VOLUME, _SOURCE, _SERVER = "kserve-provision-location", "kserve-pvc-source", "kserve-container"
 

@@ -1,0 +1,61 @@
+"""Which controllers run, and what each is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import psutil
+
+from .controllers.configuration import ConfigurationController
+from .controllers.deployment import DeploymentController
+from .controllers.endpoint_slice import EndpointSliceController
+from .controllers.garbage_collector import GarbageCollector
+from .controllers.inference_service import InferenceServiceController
+from .controllers.job import JobController
+from .controllers.knative_route import RouteController
+from .controllers.knative_service import KnativeServiceController
+from .controllers.namespace import NamespaceController
+from .controllers.node import NodeController
+from .controllers.pod import AccountFiles, PodController
+from .controllers.pod_autoscaler import PodAutoscalerController
+from .controllers.replica_set import ReplicaSetController
+from .controllers.revision import RevisionController
+from .controllers.scheduler import Scheduler
+from .controllers.volume_claim import VolumeClaimController
+from .credentials import Credentials
+from .objects.kinds import Kind
+from .reconcile.events import Recorder
+from .reconcile.ports import Client, Clock, Controller, Processes, Proxy
+
+
+def controllers(
+    client: Client,
+    processes: Processes,
+    proxies: Proxy,
+    clock: Clock,
+    account_files: AccountFiles,
+    kinds: Callable[[], Iterable[Kind]],
+    credentials: Credentials,
+    ports: Mapping[str, int],
+) -> list[Controller]:
+    def record(component: str) -> Recorder:
+        return Recorder(client, clock, component)
+
+    return [
+        NamespaceController(client, clock, kinds, credentials.ca_pem),
+        NodeController(client, clock, psutil.virtual_memory().total),
+        Scheduler(client),
+        GarbageCollector(client, kinds()),
+        PodController(client, processes, clock, record("kubelet"), account_files),
+        ReplicaSetController(client, clock, record("replicaset-controller")),
+        DeploymentController(client, clock),
+        JobController(client, clock, record("job-controller")),
+        EndpointSliceController(client),
+        VolumeClaimController(client),
+        InferenceServiceController(client, clock, record("v1beta1Controllers")),
+        KnativeServiceController(client, clock),
+        ConfigurationController(client, clock),
+        RevisionController(client, clock),
+        RouteController(client, clock),
+        PodAutoscalerController(client, clock),
+    ]

@@ -1,0 +1,41 @@
+"""`python -m iiab_lab.models NAME --output=DIR`: trains a sample model from real, bundled data and writes it as KServe
+reads it (`model.joblib`), with `report.json` beside it. Whole or not at all: a reader never sees half a model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import joblib
+
+from . import iris
+
+MODELS = {"sklearn-iris": iris.train}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m iiab_lab.models", description="Trains a sample model.")
+    parser.add_argument("name", choices=MODELS)
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR")
+    arguments = parser.parse_args()
+    estimator, report = MODELS[arguments.name]()
+    write(arguments.output, estimator, report)
+    print(json.dumps(report))
+    return 0
+
+
+def write(output: Path, estimator: object, report: dict[str, object]) -> None:
+    fresh = output.with_name(f".{output.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    joblib.dump(estimator, fresh / "model.joblib")
+    (fresh / "report.json").write_text(json.dumps(report, indent=2))
+    shutil.rmtree(output, ignore_errors=True)
+    fresh.rename(output)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
