@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -39,6 +40,7 @@ def up(home: Path, setting: str, progress: bootstrap.Progress) -> dict[str, Any]
             progress("control plane", "")
         kube = Kube(home / "kubeconfig")
         bootstrap.boot(kube, progress)
+        _write_ca(kube, home / "ca.crt")
         status = status_of(home)
         _write(home / "status.json", status)
         return status
@@ -172,6 +174,13 @@ def _lock(home: Path) -> Iterator[None]:
                 f"Another iiab command is changing the platform in {home}.", "wait for it, then try again"
             ) from error
         yield
+
+
+def _write_ca(kube: Kube, path: Path) -> None:
+    """The platform's root, for everyone who verifies its HTTPS: `curl --cacert`."""
+    root = kube.get("v1", "Secret", "lab-root-ca", "cert-manager")
+    if root is not None:
+        path.write_bytes(base64.b64decode(root["data"]["ca.crt"]))
 
 
 def _tail(path: Path, lines: int = 15) -> str:

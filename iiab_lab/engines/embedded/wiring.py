@@ -6,14 +6,20 @@ from collections.abc import Callable, Iterable, Mapping
 
 import psutil
 
+from .controllers.ca_bundle import CaBundleController
+from .controllers.certificate import CertificateController
 from .controllers.configuration import ConfigurationController
 from .controllers.deployment import DeploymentController
 from .controllers.endpoint_slice import EndpointSliceController
 from .controllers.garbage_collector import GarbageCollector
+from .controllers.gateway import GatewayController
+from .controllers.gateway_class import GatewayClassController
 from .controllers.inference_service import InferenceServiceController
+from .controllers.issuer import IssuerController
 from .controllers.job import JobController
 from .controllers.knative_route import RouteController
 from .controllers.knative_service import KnativeServiceController
+from .controllers.monitors import MonitorsController
 from .controllers.namespace import NamespaceController
 from .controllers.node import NodeController
 from .controllers.pod import AccountFiles, PodController
@@ -21,6 +27,7 @@ from .controllers.pod_autoscaler import PodAutoscalerController
 from .controllers.replica_set import ReplicaSetController
 from .controllers.revision import RevisionController
 from .controllers.scheduler import Scheduler
+from .controllers.sidecar import SidecarController
 from .controllers.volume_claim import VolumeClaimController
 from .credentials import Credentials
 from .objects.kinds import Kind
@@ -58,4 +65,11 @@ def controllers(
         RevisionController(client, clock),
         RouteController(client, clock),
         PodAutoscalerController(client, clock),
+        IssuerController(client, clock),
+        CertificateController(client, clock, record("cert-manager")),
+        CaBundleController(client),
+        GatewayClassController(client, clock),
+        GatewayController(client, proxies, clock),
+        SidecarController(client, proxies, clock, record("istiod")),
+        MonitorsController(client, f"127.0.0.1:{ports['kubernetes']}"),
     ]

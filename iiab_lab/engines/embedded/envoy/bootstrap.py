@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from .snapshot import Snapshot
+
 ADMIN = "admin"
+_CONNECTIONS = (
+    "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+)
 
 
 def bootstrap(node: str, cluster: str, admin_socket: str, stats_port: int) -> dict[str, Any]:
@@ -30,10 +35,12 @@ def bootstrap(node: str, cluster: str, admin_socket: str, stats_port: int) -> di
             ],
             "listeners": [_stats(stats_port)],
         },
-        "layered_runtime": {
-            "layers": [
-                {"name": "static", "static_layer": {"overload": {"global_downstream_max_connections": 50000}}},
-                {"name": "admin", "admin_layer": {}},
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {"@type": _CONNECTIONS, "max_active_downstream_connections": 50000},
+                }
             ]
         },
     }
@@ -61,4 +68,25 @@ def _stats(port: int) -> dict[str, Any]:
         "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
         ],
+    }
+
+
+def static(snapshot: Snapshot) -> dict[str, Any]:
+    """The same resources in one static bootstrap, route tables in place: what `envoy --mode validate` can judge."""
+
+    def inlined(value: Any) -> Any:
+        if isinstance(value, list):
+            return [inlined(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "rds" in value:
+            table = snapshot.routes.get(value["rds"]["route_config_name"], {})
+            value = {name: item for name, item in value.items() if name != "rds"} | {"route_config": table}
+        return {name: inlined(item) for name, item in value.items()}
+
+    return {
+        "static_resources": {
+            "clusters": list(snapshot.clusters.values()),
+            "listeners": [inlined(listener) for listener in snapshot.listeners.values()],
+        }
     }

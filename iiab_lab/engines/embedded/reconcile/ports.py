@@ -81,7 +81,13 @@ class Proxy(Protocol):
         """Make before break. A proxy that does not run yet gets its files and starts from them: Applied."""
         ...
 
-    async def forget(self, pod: Key) -> None: ...
+    async def check(self, candidate: Snapshot) -> str:
+        """Validates a configuration without any running proxy → "" or why Envoy would refuse it."""
+        ...
+
+    def app_socket(self, pod: Key, port: int) -> str:
+        """The path of the unix socket on which a meshed Pod's application listens in place of a containerPort."""
+        ...
 
 
 class Clock(Protocol):
@@ -143,7 +149,10 @@ class Watch:
 
 
 class Controller(Protocol):
-    name: str
-    watches: tuple[Watch, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def watches(self) -> tuple[Watch, ...]: ...
 
     async def reconcile(self, key: Key) -> Result | None: ...

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from iiab_lab.engines.embedded.processes.supervisor import Command, Supervisor, kill_leftovers
 from iiab_lab.engines.embedded.objects.sandbox import StartFailed
+from iiab_lab.engines.embedded.processes.supervisor import Command, Supervisor, kill_leftovers
 
 # Says its name, starts a child of its own, and then waits for ever.
 STUBBORN = """

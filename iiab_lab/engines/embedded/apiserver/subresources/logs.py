@@ -9,12 +9,13 @@ from pathlib import Path
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from .....errors import ApiError
+from ...objects.kinds import Key
 from ...objects.meta import Object
 from ..resources import Call, require
 from . import Handler
 
-# (namespace, pod, uid, container, attempt) → file
-LogPath = Callable[[str, str, str, str, int], Path]
+# (pod, uid, container, attempt) → file
+LogPath = Callable[[Key, str, str, int], Path]
 _CHUNK = 64 * 1024
 _LOOK_AGAIN = 0.1
 
@@ -25,7 +26,7 @@ def make(log_path: LogPath) -> Handler:
         container = _container(pod, call.query.get("container", ""))
         attempt = _attempt(pod, container, call.query.get("previous") in ("1", "true"))
         meta = pod["metadata"]
-        file = log_path(meta["namespace"], meta["name"], meta["uid"], container, attempt)
+        file = log_path(call.info.key, meta["uid"], container, attempt)
         content = _tail(await asyncio.to_thread(_read, file), call)
         if call.query.get("follow") not in ("1", "true"):
             return PlainTextResponse(content)

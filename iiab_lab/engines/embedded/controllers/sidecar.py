@@ -1,0 +1,112 @@
+"""Meshed Pods and ingress gateways → the configuration of their Envoy, with a certificate of the mesh.
+
+Reads:  Pods with an istio-proxy, AuthorizationPolicies, PeerAuthentications, Secret istio-system/cacerts; for an ingress
+        gateway also Gateways (networking.istio.io), VirtualServices, Services, EndpointSlices and Secrets.
+Writes: the proxy's configuration.
+Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certificate is due.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from ..envoy import authorization, ingress, sidecar
+from ..envoy.snapshot import Snapshot
+from ..envoy.world import spiffe
+from ..objects import kinds
+from ..objects.kinds import AUTHORIZATION_POLICY, PEER_AUTHENTICATION, POD, SECRET, Key
+from ..objects.meta import Object, annotations_of, key_of
+from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
+from ..reconcile.events import Recorder
+from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
+from ..rules import certificates, pki
+
+_CA = Key(sidecar.ROOT, "cacerts")
+_SECONDS = 24 * 3600.0  # Istio's default for workload certificates
+# Every workload answers to this name too, for clients that verify by DNS name and not by SPIFFE: Prometheus.
+_COMMON_NAME = "workload.mesh.local"
+_INGRESS_INPUTS = (kinds.ISTIO_GATEWAY, kinds.VIRTUAL_SERVICE, kinds.SERVICE, kinds.ENDPOINT_SLICE)
+
+
+class _Certificate(NamedTuple):
+    identity: sidecar.Identity
+    authority: pki.Authority
+    due: float
+
+
+class SidecarController:
+    name = "sidecar"
+
+    def __init__(self, client: Client, proxy: Proxy, clock: Clock, record: Recorder) -> None:
+        self._client, self._proxy, self._clock, self._record = client, proxy, clock, record
+        self._certificates: dict[Key, _Certificate] = {}
+        self.watches = (
+            Watch(POD, lambda pod: [key_of(pod)] if _has_proxy(pod) else []),
+            Watch(AUTHORIZATION_POLICY, self._concerned),
+            Watch(PEER_AUTHENTICATION, self._concerned),
+            Watch(SECRET, self._concerned_by_secret),
+            *(Watch(kind, self._ingresses) for kind in _INGRESS_INPUTS),
+        )
+
+    async def reconcile(self, key: Key) -> Result | None:
+        pod = self._client.get(POD, key)
+        if pod is None or pod["metadata"].get("deletionTimestamp"):
+            self._certificates.pop(key, None)
+            return None
+        ports = {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
+        certificate = self._certificate(pod)
+        if not ports or certificate is None:
+            return None  # its ports, or the mesh's CA, will wake us
+        outcome = await self._proxy.apply(key, self._snapshot(pod, ports, certificate.identity))
+        if isinstance(outcome, Rejected):
+            await self._record(pod, "ProxyRejected", f"Envoy refuses the configuration: {outcome.reason}", "Warning")
+        return Result(max(0.0, certificate.due - self._clock.now()))
+
+    def _snapshot(self, pod: Object, ports: dict[int, int], identity: sidecar.Identity) -> Snapshot:
+        sockets = {port: self._proxy.app_socket(key_of(pod), port) for port in ports}
+        seen = sidecar.Pod(pod, ports, sockets)
+        policies = authorization.selecting(self._client.list(AUTHORIZATION_POLICY), pod, sidecar.ROOT)
+        if SIDECAR_STATUS not in annotations_of(pod):
+            return ingress.snapshot(self._client, seen, identity, policies)
+        mode = sidecar.peer_mode(self._client.list(PEER_AUTHENTICATION), pod)
+        return sidecar.snapshot(seen, identity, mode, policies)
+
+    def _certificate(self, pod: Object) -> _Certificate | None:
+        """Of the Pod's service account; renewed at half its life, and when the CA changes."""
+        authority = certificates.authority(self._client.get(SECRET, _CA))
+        if authority is None:
+            return None
+        known, now = self._certificates.get(key_of(pod)), self._clock.now()
+        if known and known.authority == authority and now < known.due:
+            return known
+        namespace, account = pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default")
+        request = pki.Request(
+            _SECONDS,
+            dns_names=(_COMMON_NAME,),
+            uris=(spiffe(namespace, account),),
+            usages=("digital signature", "server auth", "client auth"),
+            algorithm="ECDSA",
+        )
+        issued = pki.issue(request, authority, now)
+        made = _Certificate(sidecar.Identity(issued.chain, issued.key, issued.root), authority, now + _SECONDS / 2)
+        self._certificates[key_of(pod)] = made
+        return made
+
+    def _concerned(self, policy: Object) -> list[Key]:
+        namespace = policy["metadata"]["namespace"]
+        pods = self._client.list(POD, None if namespace == sidecar.ROOT else namespace)
+        return [key_of(pod) for pod in pods if _has_proxy(pod)]
+
+    def _concerned_by_secret(self, secret: Object) -> list[Key]:
+        if key_of(secret) == _CA:
+            return self._concerned(secret)
+        return self._ingresses(secret) if secret["metadata"]["namespace"] == sidecar.ROOT else []
+
+    def _ingresses(self, _: Object) -> list[Key]:
+        pods = self._client.list(POD, sidecar.ROOT)
+        return [key_of(pod) for pod in pods if _has_proxy(pod) and SIDECAR_STATUS not in annotations_of(pod)]
+
+
+def _has_proxy(pod: Object) -> bool:
+    return any(container["name"] == SIDECAR for container in pod["spec"]["containers"])

@@ -1,0 +1,131 @@
+"""The parts of Envoy that every hop is built from: connection manager, TLS contexts, clusters, endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from . import paths
+
+Resource = dict[str, Any]
+
+_HTTP = "type.googleapis.com/envoy.extensions.filters.http"
+_MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
+_OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def http_filter(name: str, **config: Any) -> Resource:
+    """`http_filter("rbac", …)`; the type is always `….<name>.v3.<Message>`."""
+    message = {"jwt_authn": "JwtAuthentication", "rbac": "RBAC", "router": "Router"}[name]
+    return {
+        "name": f"envoy.filters.http.{name}",
+        "typed_config": {"@type": f"{_HTTP}.{name}.v3.{message}", **config},
+    }
+
+
+def manager(
+    stat_prefix: str, routes: Resource, filters: Sequence[Resource], logs: Sequence[Resource], **more: Any
+) -> Resource:
+    """`routes` is {"rds": …} or {"route_config": …}."""
+    config = {
+        "@type": _MANAGER,
+        "stat_prefix": stat_prefix,
+        "access_log": list(logs),
+        "http_filters": [*filters, http_filter("router")],
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
+        "stream_idle_timeout": "300s",
+        **routes,
+        **more,
+    }
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
+
+
+def rds(table: str) -> Resource:
+    return {"rds": {"route_config_name": table, "config_source": paths.config_source("routes", table)}}
+
+
+def listener(name: str, port: int, chains: Sequence[Resource], **more: Any) -> Resource:
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    return {"name": name, "address": address, "filter_chains": list(chains), **more}
+
+
+def ready(port: int, path: str) -> Resource:
+    """A listener that answers 200 as soon as this configuration is in force: what a readiness probe asks."""
+    route = {"match": {"path": path}, "direct_response": {"status": 200}}
+    config = {"route_config": {"virtual_hosts": [{"name": "ready", "domains": ["*"], "routes": [route]}]}}
+    return listener("ready", port, [{"filters": [manager("ready", config, [], [])]}])
+
+
+def downstream_tls(secret: str, validation: str = "") -> Resource:
+    """With `validation` (the secret of the trusted CA), a client certificate is required."""
+    common: Resource = {
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_certificate_sds_secret_configs": [paths.sds(secret)],
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+    }
+    if validation:
+        common["validation_context_sds_secret_config"] = paths.sds(validation)
+    config = {"@type": f"{_TLS}.DownstreamTlsContext", "common_tls_context": common}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": config | ({"require_client_certificate": True} if validation else {}),
+    }
+
+
+def upstream_tls(sni: str, validation: str, sans: Sequence[Resource], certificate: str = "") -> Resource:
+    """`sans`: the names of which the server's certificate must carry one, as {"san_type", "matcher"}."""
+    context = {
+        "default_validation_context": {"match_typed_subject_alt_names": list(sans)},
+        "validation_context_sds_secret_config": paths.sds(validation),
+    }
+    common: Resource = {"alpn_protocols": ["h2", "http/1.1"], "combined_validation_context": context}
+    if certificate:
+        common["tls_certificate_sds_secret_configs"] = [paths.sds(certificate)]
+    config = {"@type": f"{_TLS}.UpstreamTlsContext", "sni": sni, "common_tls_context": common}
+    return {"name": "envoy.transport_sockets.tls", "typed_config": config}
+
+
+def certificate(name: str, chain: str, key: str) -> Resource:
+    """A key and its certificate in one secret, so that no rotation is ever seen half."""
+    return {
+        "name": name,
+        "tls_certificate": {"certificate_chain": {"inline_string": chain}, "private_key": {"inline_string": key}},
+    }
+
+
+def trust(name: str, ca: str) -> Resource:
+    return {"name": name, "validation_context": {"trusted_ca": {"inline_string": ca}}}
+
+
+def cluster(name: str, *, tls: Resource | None = None, metadata: Mapping[str, str] | None = None) -> Resource:
+    """Endpoints come from a file; over TLS the protocol is whatever ALPN agrees on, HTTP/2 first."""
+    eds = {"eds_config": paths.config_source("endpoints", name)}
+    made: Resource = {
+        "name": name,
+        "type": "EDS",
+        "eds_cluster_config": eds,
+        "connect_timeout": "10s",
+        "lb_policy": "LEAST_REQUEST",
+    }
+    if tls:
+        options = {"@type": _OPTIONS, "auto_config": {"http2_protocol_options": {}}}
+        made |= {"transport_socket": tls, "typed_extension_protocol_options": {_OPTIONS.rpartition("/")[2]: options}}
+    if metadata:
+        made["metadata"] = {"filter_metadata": {"istio": dict(metadata)}}
+    return made
+
+
+def pipe_cluster(name: str, path: str) -> Resource:
+    endpoint = {"endpoint": {"address": {"pipe": {"path": path}}}}
+    assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    return {"name": name, "type": "STATIC", "connect_timeout": "10s", "load_assignment": assignment}
+
+
+def endpoints(name: str, addresses: Sequence[tuple[str, int]]) -> Resource:
+    listed = [
+        {"endpoint": {"address": {"socket_address": {"address": host, "port_value": port}}}} for host, port in addresses
+    ]
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": listed}]}

@@ -1,0 +1,58 @@
+"""What every request leaves behind: one line of JSON on the proxy's output, and Istio's standard metrics.
+
+The metrics come from Envoy's own statistics access logger, under Istio's names and labels
+(`istio_requests_total`, `istio_request_duration_milliseconds`; Istio reference, "Istio Standard Metrics").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Resource = dict[str, Any]
+
+_STATS = "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config"
+_STDOUT = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
+
+MESH = {
+    "time": "%START_TIME%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "host": "%REQ(:AUTHORITY)%",
+    "code": "%RESPONSE_CODE%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "milliseconds": "%DURATION%",
+    "peer": "%DOWNSTREAM_PEER_URI_SAN%",
+    "upstream": "%UPSTREAM_CLUSTER%",
+}
+
+
+def json_log(fields: Mapping[str, str]) -> Resource:
+    config = {"@type": _STDOUT, "log_format": {"json_format": dict(fields)}}
+    return {"name": "envoy.access_loggers.stdout", "typed_config": config}
+
+
+def istio_metrics(reporter: str, labels: Mapping[str, str]) -> Resource:
+    """`reporter` is source or destination; `labels` are what this hop knows of both ends."""
+    known = {
+        "reporter": reporter,
+        "request_protocol": "http",
+        "response_code": "%RESPONSE_CODE%",
+        "response_flags": "%RESPONSE_FLAGS%",
+        "connection_security_policy": "mutual_tls",
+        **labels,
+    }
+    tags = [{"name": name, "value_format": value} for name, value in known.items()]
+    duration = {
+        "stat": {"name": "istio.request_duration_milliseconds", "tags": tags},
+        "unit": "Milliseconds",
+        "value_format": "%DURATION%",
+    }
+    config = {
+        "@type": _STATS,
+        "counters": [{"stat": {"name": "istio.requests_total", "tags": tags}, "value_fixed": 1}],
+        "histograms": [duration],
+    }
+    return {"name": "envoy.access_loggers.stats", "typed_config": config}

@@ -1,0 +1,121 @@
+"""HTTP ⇄ tokens: the discovery document, the key set, and POST /token."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from prometheus_client import Counter, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from .clients import Clients
+from .keys import KeyRing
+
+ISSUER, AUDIENCE, SCOPE, SECONDS = "https://identity.inference-in-a-box", "inference-in-a-box", "infer", 3600
+_MAX_BODY = 16 * 1024
+
+tokens = Counter("identity_tokens", "Answers of the token endpoint.", ["result"])
+
+
+def application(keys: KeyRing, clients: Clients, now: Callable[[], float] = time.time) -> Starlette:
+    async def token(request: Request) -> Response:
+        body = await _body(request)
+        if body is None:
+            return _refuse("invalid_request", 413)
+        form = {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
+        if form.get("grant_type") != "client_credentials":
+            return _refuse("unsupported_grant_type", 400)
+        client_id, client_secret = _credentials(request, form)
+        tenant = clients.verify(client_id, client_secret)
+        if tenant is None:
+            return _refuse("invalid_client", 401)
+        if not set(form.get("scope", SCOPE).split()) <= {SCOPE}:
+            return _refuse("invalid_scope", 400)
+        tokens.labels("issued").inc()
+        signed = keys.sign(claims(tenant, now()))
+        answer = {"access_token": signed, "token_type": "Bearer", "expires_in": SECONDS, "scope": SCOPE}
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    async def discovery(_: Request) -> Response:
+        return JSONResponse(
+            {
+                "issuer": ISSUER,
+                "token_endpoint": f"{ISSUER}/token",
+                "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
+                "grant_types_supported": ["client_credentials"],
+                "scopes_supported": [SCOPE],
+                "response_types_supported": [],
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            }
+        )
+
+    async def jwks(_: Request) -> Response:
+        return JSONResponse(keys.jwks(), headers={"Cache-Control": "max-age=300"})
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok") if clients.ready.is_set() else PlainTextResponse("starting", 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type="text/plain; version=0.0.4")
+
+    return Starlette(
+        routes=[
+            Route("/token", token, methods=["POST"]),
+            Route("/.well-known/openid-configuration", discovery),
+            Route("/.well-known/jwks.json", jwks),
+            Route("/healthz", healthz),
+            Route("/metrics", metrics),
+        ]
+    )
+
+
+def claims(tenant: str, now: float) -> dict[str, Any]:
+    issued = int(now)
+    return {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": tenant,
+        "client_id": tenant,
+        "tenant": tenant,
+        "scope": SCOPE,
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + SECONDS,
+        "jti": str(uuid.uuid4()),
+    }
+
+
+def _credentials(request: Request, form: dict[str, str]) -> tuple[str, str]:
+    """client_secret_basic, else client_secret_post (RFC 6749 §2.3.1)."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return form.get("client_id", ""), form.get("client_secret", "")
+    try:
+        name, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return unquote(name), unquote(secret)
+
+
+async def _body(request: Request) -> bytes | None:
+    received = b""
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > _MAX_BODY:
+            return None
+    return received
+
+
+def _refuse(error: str, code: int) -> Response:
+    tokens.labels(error).inc()
+    headers = {"WWW-Authenticate": "Basic"} if code == 401 else {}
+    return JSONResponse({"error": error}, code, headers)
