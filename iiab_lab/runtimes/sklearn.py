@@ -24,7 +24,7 @@ from ..services.listen import listening
 SUFFIXES = (".joblib", ".pkl", ".pickle")
 
 
-class SklearnModel(Model):  # type: ignore[misc]
+class SklearnModel(Model):
     """One estimator; `predict` answers with classes or values, one per row."""
 
     def __init__(self, name: str, directory: Path) -> None:

@@ -27,7 +27,7 @@ _WATCH_SECONDS, _RETRY_SECONDS = 300, 1.0
 class Clients:
     """Follows the namespaces in a thread of its own; `verify` is safe from any other."""
 
-    def __init__(self, core: client.CoreV1Api, jwks: dict[str, Any]) -> None:
+    def __init__(self, core: Any, jwks: dict[str, Any]) -> None:
         self._core, self._jwks = core, json.dumps(jwks)
         self._known: dict[str, dict[str, bytes]] = {}  # tenant → namespace → hash of its secret
         self.ready = threading.Event()

@@ -12,7 +12,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from kubernetes.client import ApiException, CoreV1Api
+from kubernetes.client import ApiException
 
 SECRET = "identity-signing-keys"  # noqa: S105 - a name
 _SUFFIX = ".pem"
@@ -25,7 +25,7 @@ class KeyRing:
         self._keys = keys
 
     @classmethod
-    def open(cls, core: CoreV1Api, namespace: str) -> KeyRing:
+    def open(cls, core: Any, namespace: str) -> KeyRing:
         """Reads the Secret, or makes it with a first key; two that start at once end up with the same."""
         try:
             secret = core.read_namespaced_secret(SECRET, namespace)
@@ -45,7 +45,7 @@ class KeyRing:
         return {"keys": [_public(kid, key) for kid, key in sorted(self._keys.items())]}
 
 
-def _create(core: CoreV1Api, namespace: str) -> Any:
+def _create(core: Any, namespace: str) -> Any:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -89,4 +89,4 @@ def _target(port: Object, pod: Object) -> int:
     named = [
         p["containerPort"] for c in pod["spec"]["containers"] for p in c.get("ports") or () if p.get("name") == target
     ]
-    return int(target) if str(target).isdigit() else next(iter(named), 0)
+    return int(str(target)) if str(target).isdigit() else next(iter(named), 0)

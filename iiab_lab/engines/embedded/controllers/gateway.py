@@ -92,7 +92,7 @@ class GatewayController:
     async def _report(self, gateway: Object, made: edge.Edge, programmed: Verdict) -> None:
         now, parked = rfc3339(self._clock.now()), self._parked.get(key_of(gateway), {})
         await self._client.set_status(GATEWAY, key_of(gateway), gateway_status.gateway(gateway, made, programmed, now))
-        by_route: dict[Key, list] = {}  # type: ignore[type-arg]
+        by_route: dict[Key, list] = {}
         for one in made.attached:
             by_route.setdefault(key_of(one.route), []).append(one)
         for key, found in by_route.items():
@@ -117,7 +117,7 @@ class GatewayController:
         return self._all(pod) if pod["metadata"]["namespace"] == gateway_proxy.NAMESPACE else []
 
 
-class _Any(dict):  # type: ignore[type-arg]
+class _Any(dict):
     """Ports for a translation that nobody will run: its verdicts are wanted before the proxy's Pod has any."""
 
     def __missing__(self, key: int) -> int:

@@ -87,7 +87,7 @@ def _permissions(rule: Object) -> list[Resource]:
 
 
 def _operation(operation: Object) -> Resource:
-    parts = []
+    parts: list[Resource] = []
     if operation.get("methods"):
         methods = [{"header": {"name": ":method", "string_match": _string(value)}} for value in operation["methods"]]
         parts.append({"or_rules": {"rules": methods}})

@@ -63,7 +63,12 @@ def translate(world: World, gateway: Object, ports: Mapping[int, int], parked: C
         made["routes"][table] = _table(table, listener, [one for one in served if listener in one.listeners], ranked)
         chain = {"filters": [_manager(table, list(security.values()), proxy)], **socket}
         made["listeners"][table] = http.listener(table, ports[container_port(listener["port"])], [chain])
-    return Edge(Snapshot(**made), found, list(security.values()), verdicts)
+    return Edge(
+        Snapshot(made["clusters"], made["endpoints"], made["listeners"], made["routes"], made["secrets"]),
+        found,
+        list(security.values()),
+        verdicts,
+    )
 
 
 def _secured(routes: Any, security: Security | None) -> Any:

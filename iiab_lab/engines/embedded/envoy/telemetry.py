@@ -46,13 +46,14 @@ def istio_metrics(reporter: str, labels: Mapping[str, str]) -> Resource:
     }
     tags = [{"name": name, "value_format": value} for name, value in known.items()]
     duration = {
-        "stat": {"name": "istio.request_duration_milliseconds", "tags": tags},
+        "stat": {"name": "request_duration_milliseconds", "tags": tags},
         "unit": "Milliseconds",
         "value_format": "%DURATION%",
     }
     config = {
         "@type": _STATS,
-        "counters": [{"stat": {"name": "istio.requests_total", "tags": tags}, "value_fixed": 1}],
+        "stats_scope": {"prefix": "istio"},
+        "counters": [{"stat": {"name": "requests_total", "tags": tags}, "value_fixed": 1}],
         "histograms": [duration],
     }
     return {"name": "envoy.access_loggers.stats", "typed_config": config}

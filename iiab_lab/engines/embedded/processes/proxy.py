@@ -39,6 +39,7 @@ class _Envoy:
     snapshot: Snapshot = field(default_factory=Snapshot)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     log: Path | None = None
+    in_force: bool = False  # what is written was seen in force; until then Envoy may yet refuse it
 
 
 class FileProxy:
@@ -56,20 +57,29 @@ class FileProxy:
         for name, resources in (("cds", "clusters"), ("lds", "listeners")):
             if not (envoy.folder / f"{name}.json").exists():
                 _write_set(envoy.folder / f"{name}.json", resources, {})
-        arguments = ("-c", "bootstrap.json", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
+        arguments: tuple[str, ...] = (
+            "-c",
+            "bootstrap.json",
+            "--disable-hot-restart",
+            "--concurrency",
+            "1",
+            "--log-level",
+            "warning",
+        )
         arguments += ("--file-flush-interval-msec", "100")  # a learner reads the access log right after the request
         return arguments, envoy.folder
 
     async def apply(self, pod: Key, desired: Snapshot) -> Applied | Rejected:
         envoy = self._envoy(pod)
         async with envoy.lock:
-            if envoy.snapshot == desired:
+            if envoy.snapshot == desired and envoy.in_force:
                 return Applied()
             try:
-                refused = await self._roll_out(pod, envoy, desired)
+                refused = await self._bring_about(pod, envoy, desired)
+                envoy.in_force = refused is None
             except envoy_admin.Gone:
                 _write_all(envoy.folder, desired)
-                refused = None
+                refused, envoy.in_force = None, False
             if refused is None:
                 envoy.snapshot = desired
                 return Applied()
@@ -98,6 +108,16 @@ class FileProxy:
 
     def _envoy(self, pod: Key) -> _Envoy:
         return self._envoys.setdefault(pod, _Envoy(self._root / pod.namespace / pod.name))
+
+    async def _bring_about(self, pod: Key, envoy: _Envoy, desired: Snapshot) -> Rejected | None:
+        if envoy.snapshot != desired:
+            return await self._roll_out(pod, envoy, desired)
+        # It started from these files: only now can it be asked whether it took them.
+        waiting = {"cds": _version(desired.clusters), "lds": _version(desired.listeners)}
+        refused = await self._settled(admin_socket(self._run, pod), 0, waiting, envoy)
+        if refused:
+            envoy.snapshot = Snapshot()
+        return refused
 
     async def _roll_out(self, pod: Key, envoy: _Envoy, desired: Snapshot) -> Rejected | None:
         socket, now, folder = admin_socket(self._run, pod), envoy.snapshot, envoy.folder

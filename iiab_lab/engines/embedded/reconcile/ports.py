@@ -78,7 +78,10 @@ class Proxy(Protocol):
     """Envoys, each named by the Pod it runs in (for a sidecar, the Pod it guards)."""
 
     async def apply(self, pod: Key, desired: Snapshot) -> Applied | Rejected:
-        """Make before break. A proxy that does not run yet gets its files and starts from them: Applied."""
+        """Make before break. A proxy that does not run yet gets its files and starts from them: Applied.
+
+        Called again with the same configuration once it runs, it tells whether Envoy took it.
+        """
         ...
 
     async def check(self, candidate: Snapshot) -> str:

@@ -50,9 +50,9 @@ def service_groups(monitor: Object, services: list[Object], pods: list[Object]) 
                 and selector <= labels_of(pod).items()
                 and pod["metadata"]["namespace"] == service["metadata"]["namespace"]
             ]
+            target = _matches_target((port or {}).get("targetPort", (port or {}).get("port")))
             for pod in behind if port else ():
                 labels = {"service": service["metadata"]["name"]}
-                target = _matches_target(port.get("targetPort", port["port"]))  # type: ignore[union-attr]
                 if group := _group(monitor, index, endpoint, pod, target, labels):
                     found.append((endpoint.get("scheme", "http").lower(), group))
     return found

@@ -24,12 +24,7 @@ def looser(ours: Any, theirs: Any, path: str) -> Iterator[str]:
         if not ours.get("x-iiab-no-effect") and not path.startswith(".status"):
             yield f"{path}: free form"
         return
-    if ours.get("type") != theirs.get("type") and not theirs.get("x-kubernetes-int-or-string"):
-        yield f"{path}: {ours.get('type')} is not {theirs.get('type')}"
-    if "enum" in theirs and not set(ours.get("enum", ["\0"])) <= set(theirs["enum"]) and not path.startswith(".status"):
-        yield f"{path}: {ours.get('enum')} is not within {theirs['enum']}"
-    if missing := set(theirs.get("required") or ()) - set(ours.get("required") or ()) - set(_defaulted(theirs)):
-        yield f"{path}: upstream requires {sorted(missing)}"
+    yield from _local(ours, theirs, path)
     more = theirs.get("additionalProperties")
     for name, child in (ours.get("properties") or {}).items():
         their_child = (theirs.get("properties") or {}).get(name, more if isinstance(more, dict) else None)
@@ -40,6 +35,15 @@ def looser(ours: Any, theirs: Any, path: str) -> Iterator[str]:
     for name in ("items", "additionalProperties"):
         if isinstance(ours.get(name), dict):
             yield from looser(ours[name], theirs.get(name) or {}, f"{path}[]")
+
+
+def _local(ours: Any, theirs: Any, path: str) -> Iterator[str]:
+    if ours.get("type") != theirs.get("type") and not theirs.get("x-kubernetes-int-or-string"):
+        yield f"{path}: {ours.get('type')} is not {theirs.get('type')}"
+    if "enum" in theirs and not set(ours.get("enum", ["\0"])) <= set(theirs["enum"]) and not path.startswith(".status"):
+        yield f"{path}: {ours.get('enum')} is not within {theirs['enum']}"
+    if missing := set(theirs.get("required") or ()) - set(ours.get("required") or ()) - set(_defaulted(theirs)):
+        yield f"{path}: upstream requires {sorted(missing)}"
 
 
 def _defaulted(schema: dict[str, Any]) -> list[str]:

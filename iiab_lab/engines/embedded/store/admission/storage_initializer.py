@@ -24,6 +24,7 @@ def add(admit: Admit) -> Object | None:
     spec = pod["spec"]
     if any(container["name"] == NAME for container in spec.get("initContainers") or ()):
         return pod
+    mounts: list[Object]
     mounts, volumes = [{"name": _VOLUME, "mountPath": MODELS}], [{"name": _VOLUME, "emptyDir": {}}]
     source = uri
     if uri.startswith("pvc://"):
