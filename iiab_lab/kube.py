@@ -159,7 +159,7 @@ class Kube:
                 "GET", self.path(api_version, kind, namespace), params=parameters, stream=True, timeout=(5, seconds + 1)
             )
             with stream:
-                for line in stream.iter_lines(chunk_size=None):  # type: ignore[call-overload]
+                for line in stream.iter_lines():
                     event = json.loads(line)
                     if event["type"] != "BOOKMARK":
                         yield None if event["type"] == "DELETED" else event["object"]

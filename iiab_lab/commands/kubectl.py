@@ -18,10 +18,14 @@ def kubectl(arguments: list[str]) -> int:
     kubeconfig = home() / "kubeconfig"
     if not kubeconfig.exists():
         raise NotRunning(f"There is no platform in {home()}.", "start it: iiab up")
-    real = "" if os.environ.get("IIAB_KUBECTL") == "builtin" else shutil.which("kubectl")
-    if real:
+    if real := find():
         sys.stdout.flush()
         os.execve(real, ["kubectl", *arguments], os.environ | {"KUBECONFIG": str(kubeconfig)})  # noqa: S606 - no shell
     from ._kubectl import main
 
     return main(arguments, kubeconfig)
+
+
+def find() -> str:
+    """Where kubectl is; "" where it is not installed, or IIAB_KUBECTL=builtin asks for ours."""
+    return "" if os.environ.get("IIAB_KUBECTL") == "builtin" else shutil.which("kubectl") or ""

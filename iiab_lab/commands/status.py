@@ -29,6 +29,8 @@ def render(found: dict[str, Any]) -> None:
     for name, url in found["endpoints"].items():
         endpoints.add_row(name, url)
     components = Table("component", "version", "ready", "restarts", "", box=None, pad_edge=False)
+    for column in components.columns[:2]:
+        column.overflow = "fold"
     for item in found["components"]:
         ready = "[green]yes[/]" if item["ready"] else "[bold red]no[/]"
         components.add_row(item["name"], item["version"], ready, str(item["restarts"]), item["message"])

@@ -1,0 +1,39 @@
+"""The scenarios by name. Each module has `run(target, …) -> Report` and works from a Target alone, on any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import NamedTuple
+
+from ..errors import UsageError
+from .report import Check, Report
+
+__all__ = ["SCENARIOS", "Check", "Report", "Scenario", "find"]
+
+
+class Scenario(NamedTuple):
+    module: str
+    minutes: int
+    shows: str
+
+    @property
+    def run(self) -> Callable[..., Report]:
+        found: Callable[..., Report] = import_module(f".{self.module}", __package__).run
+        return found
+
+
+SCENARIOS = {
+    "first-prediction": Scenario(
+        "first_prediction",
+        1,
+        "a token, a prediction through both tiers, what is refused and by whom, and Prometheus's count of it",
+    ),
+}
+
+
+def find(name: str) -> Scenario:
+    """Raises UsageError that lists what there is."""
+    if name not in SCENARIOS:
+        raise UsageError(f"There is no scenario {name!r}.", f"choose one of: {', '.join(SCENARIOS)}")
+    return SCENARIOS[name]

@@ -1,0 +1,57 @@
+"""Inference-in-a-Box Lab: the names a notebook imports.
+
+Everything heavy is imported on first use, so that the command line starts at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+# jsonschema, which papermill, nbformat and Plotly's widgets load, imports this parser of international resource
+# identifiers if it is there (Jupyter's event system installs it) and spends 1.3 s compiling its grammar. Nothing here has
+# such a field, and jsonschema goes on without it. It reads no setting that would leave it out.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+if TYPE_CHECKING:
+    from .follow import stop_all
+    from .plots.live import show
+    from .plots.prometheus import Prometheus
+    from .scenarios import Report, find
+    from .scenarios.hops import trace
+    from .start import preflight, up
+    from .target import Target
+    from .traffic.client import InferenceClient
+    from .traffic.identity import token
+    from .view import apply, kubectl, proxy_file, proxy_files, source
+    from .widgets.health import health
+
+_WHERE = {
+    "InferenceClient": ".traffic.client",
+    "Prometheus": ".plots.prometheus",
+    "Report": ".scenarios",
+    "Target": ".target",
+    "apply": ".view",
+    "find": ".scenarios",
+    "health": ".widgets.health",
+    "kubectl": ".view",
+    "preflight": ".start",
+    "proxy_file": ".view",
+    "proxy_files": ".view",
+    "show": ".plots.live",
+    "source": ".view",
+    "stop_all": ".follow",
+    "token": ".traffic.identity",
+    "trace": ".scenarios.hops",
+    "up": ".start",
+}
+__all__ = [*_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_WHERE[name], __name__), name)
+    globals()[name] = found
+    return found

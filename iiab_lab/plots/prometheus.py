@@ -1,0 +1,88 @@
+"""PromQL → DataFrames, through prometheus-api-client."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from ..errors import NotRunning, UsageError
+from ..target import Target
+
+if TYPE_CHECKING:
+    import pandas
+
+_TIMEOUT = 5.0
+_LOOK = 0.2
+
+
+class Prometheus:
+    """The platform's Prometheus. Queries are answered at once; `wait_for` follows a number until it holds."""
+
+    def __init__(self, target: Target) -> None:
+        self.url = target.prometheus_url
+
+    @cached_property
+    def _client(self) -> Any:
+        from prometheus_api_client import PrometheusConnect
+        from urllib3.util.retry import Retry
+
+        session = requests.Session()
+        session.trust_env = False
+        # A Prometheus that is away is told at once; the library would ask again for six seconds.
+        return PrometheusConnect(url=self.url, retry=Retry(0), session=session, timeout=_TIMEOUT)
+
+    def instant(self, query: str) -> pandas.DataFrame:
+        """One row per series: its labels, and `value`."""
+        import pandas
+
+        rows = [{**item["metric"], "value": float(item["value"][1])} for item in self._ask(query)]
+        return pandas.DataFrame(rows)
+
+    def value(self, query: str) -> float:
+        """The sum over all series of an instant query; 0.0 where there is none."""
+        return sum(float(item["value"][1]) for item in self._ask(query))
+
+    def range(self, query: str, minutes: float = 5.0, step: float = 1.0) -> pandas.DataFrame:
+        """One column per series, named after the labels that tell them apart; the index is UTC; `step` in seconds."""
+        import pandas
+
+        end = datetime.now(UTC)
+        found = self._ask(query, end - timedelta(minutes=minutes), end, step)
+        columns = {}
+        for name, item in zip(_names([item["metric"] for item in found]), found, strict=True):
+            index = pandas.to_datetime([point[0] for point in item["values"]], unit="s", utc=True)
+            columns[name] = pandas.Series([float(point[1]) for point in item["values"]], index=index)
+        return pandas.DataFrame(columns)
+
+    def wait_for(self, query: str, at_least: float, seconds: float = 15.0) -> float:
+        """The value once it has reached `at_least`, or the last one seen after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while (seen := self.value(query)) < at_least and time.monotonic() < deadline:
+            time.sleep(_LOOK)
+        return seen
+
+    def _ask(
+        self, query: str, start: datetime | None = None, end: datetime | None = None, step: float = 1.0
+    ) -> list[Any]:
+        from prometheus_api_client.exceptions import PrometheusApiClientException
+
+        try:
+            if start is None:
+                instant: list[Any] = self._client.custom_query(query)
+                return instant
+            ranged: list[Any] = self._client.custom_query_range(query, start, end, f"{step:g}s")
+            return ranged
+        except PrometheusApiClientException as error:
+            raise UsageError(f"Prometheus refuses {query!r}: {error}", "mend the query") from error
+        except requests.RequestException as error:
+            raise NotRunning(f"Prometheus at {self.url} does not answer.", "look at: iiab status") from error
+
+
+def _names(metrics: list[dict[str, str]]) -> list[str]:
+    """Only the labels in which the series differ; `value` for a single one."""
+    differing = sorted({label for metric in metrics for label in metric if len({m.get(label) for m in metrics}) > 1})
+    return [", ".join(metric.get(label, "–") for label in differing) or "value" for metric in metrics]

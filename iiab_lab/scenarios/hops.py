@@ -1,0 +1,41 @@
+"""One request id → the access log line each hop wrote about it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from ..target import Target
+
+# hop → (namespace, label selector, container): the same on both engines.
+HOPS = {
+    "tier-1": ("envoy-gateway-system", "gateway.envoyproxy.io/owning-gateway-name=ai-inference-gateway", "envoy"),
+    "tier-2": ("istio-system", "istio=ingressgateway", "istio-proxy"),
+    "sidecar": ("tenant-a", "serving.kserve.io/inferenceservice=sklearn-iris", "istio-proxy"),
+}
+_LOOK = 0.1
+
+
+def trace(target: Target, request_id: str, seconds: float = 5.0) -> dict[str, dict[str, Any]]:
+    """hop → its line; hops that have not written one within `seconds` are missing. Proxies write every 100 ms."""
+    deadline, found = time.monotonic() + seconds, {}
+    while True:
+        for hop in HOPS:
+            if hop not in found and (line := _line(target, hop, request_id)):
+                found[hop] = line
+        if len(found) == len(HOPS) or time.monotonic() > deadline:
+            return found
+        time.sleep(_LOOK)
+
+
+def _line(target: Target, hop: str, request_id: str) -> dict[str, Any] | None:
+    namespace, selector, container = HOPS[hop]
+    for pod in target.kube.list("v1", "Pod", namespace, selector):
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log"
+        text = target.kube.raw("GET", path, params={"container": container, "tailLines": "1000"}).text
+        for line in text.splitlines():
+            if request_id in line:
+                parsed: dict[str, Any] = json.loads(line)
+                return parsed
+    return None

@@ -1,0 +1,49 @@
+"""A tenant's client secret → a token, fetched through the edge as any client of that tenant would (RFC 6749 §4.4)."""
+
+from __future__ import annotations
+
+import base64
+
+from ..errors import NotReady, UsageError
+from ..target import Target
+from .client import InferenceClient
+
+HOST, LABEL, SECRET = "identity.inference-in-a-box", "iiab.lab/tenant", "identity-client"
+
+
+def tenants(target: Target) -> dict[str, str]:
+    """tenant → its namespace."""
+    found = target.kube.list("v1", "Namespace", selector=LABEL)
+    return {item["metadata"]["labels"][LABEL]: item["metadata"]["name"] for item in found}
+
+
+def token(target: Target, tenant: str) -> str:
+    """A signed JWT; raises UsageError for a tenant that does not exist, NotReady where identity does not answer."""
+    client_id, client_secret = credentials(target, tenant)
+    answer = InferenceClient(target).request(
+        "POST",
+        "/token",
+        headers={"Host": HOST},
+        data={"grant_type": "client_credentials"},
+        auth=(client_id, client_secret),
+    )
+    if answer.status != 200 or not isinstance(answer.body, dict):
+        raise NotReady(
+            f"The identity service answered {answer.status}: {answer.body}",
+            "look at: iiab kubectl get pods -n identity",
+        )
+    return str(answer.body["access_token"])
+
+
+def credentials(target: Target, tenant: str) -> tuple[str, str]:
+    """(client id, client secret) from the tenant's own namespace."""
+    known = tenants(target)
+    if tenant not in known:
+        raise UsageError(f"There is no tenant {tenant!r}.", f"choose one of: {', '.join(sorted(known)) or 'none yet'}")
+    secret = target.kube.get("v1", "Secret", SECRET, known[tenant])
+    if secret is None:
+        raise NotReady(
+            f"{tenant} has no client yet.", "wait for the identity service: iiab kubectl get pods -n identity"
+        )
+    data = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+    return data["client_id"], data["client_secret"]
