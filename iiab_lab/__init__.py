@@ -15,24 +15,27 @@ from typing import TYPE_CHECKING, Any
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
+    from .errors import LabError
     from .follow import stop_all
     from .plots.live import show
     from .plots.prometheus import Prometheus
     from .scenarios import Report, find
-    from .scenarios.hops import trace
+    from .scenarios.hops import timeline, trace
     from .start import preflight, up
     from .target import Target
     from .traffic.client import InferenceClient
-    from .traffic.identity import token
+    from .traffic.identity import claims, token
     from .view import apply, kubectl, proxy_file, proxy_files, source
     from .widgets.health import health
 
 _WHERE = {
     "InferenceClient": ".traffic.client",
+    "LabError": ".errors",
     "Prometheus": ".plots.prometheus",
     "Report": ".scenarios",
     "Target": ".target",
     "apply": ".view",
+    "claims": ".traffic.identity",
     "find": ".scenarios",
     "health": ".widgets.health",
     "kubectl": ".view",
@@ -42,6 +45,7 @@ _WHERE = {
     "show": ".plots.live",
     "source": ".view",
     "stop_all": ".follow",
+    "timeline": ".scenarios.hops",
     "token": ".traffic.identity",
     "trace": ".scenarios.hops",
     "up": ".start",

@@ -133,7 +133,10 @@ class Kube:
     def wait(
         self, obj: tuple[str, str, str, str], holds: Condition, *, what: str, timeout: float, cure: str = ""
     ) -> Object:
-        """Watches (apiVersion, kind, namespace, name) until `holds`; NotReady tells what was seen last."""
+        """Watches (apiVersion, kind, namespace, name) until `holds`; NotReady tells what was seen last.
+
+        Labels (`app=web,tier=edge`) in place of the name watch every such object, until one of them holds.
+        """
         _, kind, namespace, name = obj
         deadline = time.monotonic() + timeout
         seen: Object | None = None
@@ -151,7 +154,7 @@ class Kube:
         api_version, kind, namespace, name = obj
         parameters = {
             "watch": "1",
-            "fieldSelector": f"metadata.name={name}",
+            **({"labelSelector": name} if "=" in name else {"fieldSelector": f"metadata.name={name}"}),
             "timeoutSeconds": str(max(1, round(seconds))),
         }
         with contextlib.suppress(requests.RequestException):  # a cut watch is asked for again by the caller

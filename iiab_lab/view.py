@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from .assets import manifests
-from .errors import LabError, UsageError
+from .errors import UsageError
 from .kube import documents
 from .target import Target
 
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shown:
-    """Text as a terminal would show it; `code` is the exit code of the command it came from."""
+    """Text as a terminal would show it."""
 
     text: str
-    code: int = 0
 
     def __repr__(self) -> str:
         return self.text
@@ -61,7 +60,10 @@ def apply(target: Target, what: str) -> pandas.DataFrame:
 
 
 def kubectl(target: Target, command: str) -> Shown:
-    """`kubectl <command>` on this platform: the real one where installed, else the built-in; no shell in between."""
+    """`kubectl <command>` on this platform: the real one where installed, else the built-in; no shell in between.
+
+    Raises UsageError with kubectl's own words where it fails.
+    """
     from .commands.kubectl import find
 
     words = shlex.split(command)
@@ -72,7 +74,9 @@ def kubectl(target: Target, command: str) -> Shown:
     done = subprocess.run(
         [real, "--kubeconfig", str(target.kubeconfig), *context, *words], capture_output=True, text=True, timeout=120
     )
-    return Shown((done.stdout + done.stderr).rstrip(), done.returncode)
+    if done.returncode:
+        raise UsageError(f"kubectl {command}: {done.stderr.strip()}", "see what is served: kubectl api-resources")
+    return Shown((done.stdout + done.stderr).rstrip())
 
 
 def _built_in(target: Target, words: list[str]) -> Shown:
@@ -80,16 +84,12 @@ def _built_in(target: Target, words: list[str]) -> Shown:
 
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        try:
-            code = main(words, target.kubeconfig)
-        except LabError as error:
-            print(f"Error: {error}")
-            code = error.exit_code
-    return Shown(printed.getvalue().rstrip(), code)
+        main(words, target.kubeconfig)
+    return Shown(printed.getvalue().rstrip())
 
 
-def proxy_files(target: Target) -> pandas.DataFrame:
-    """proxy, file, what it defines, bytes: every file of every proxy's configuration folder.
+def proxy_files(target: Target, proxy: str = "") -> pandas.DataFrame:
+    """proxy, file, what it defines, bytes: every file of the configuration folder of each proxy whose name holds `proxy`.
 
     Empty on a cluster, where istiod and Envoy Gateway send it over gRPC: `istioctl proxy-config all POD -n NAMESPACE`.
     """
@@ -98,20 +98,23 @@ def proxy_files(target: Target) -> pandas.DataFrame:
     rows = []
     for path in sorted(_proxies(target).rglob("*.json")) if target.home else ():
         namespace, pod, *file = path.relative_to(_proxies(target)).parts
+        if proxy not in f"{namespace}/{pod}":
+            continue
         names = [str(item.get("name") or item.get("cluster_name")) for item in _read(path).get("resources", ())]
         rows.append((f"{namespace}/{pod}", "/".join(file), ", ".join(names), path.stat().st_size))
     return pandas.DataFrame(rows, columns=["proxy", "file", "defines", "bytes"])
 
 
 def proxy_file(target: Target, proxy: str, file: str) -> Any:
-    """One of these files, as highlighted JSON with every private key masked. `proxy` may be a beginning of its name."""
+    """One of these files, as highlighted JSON with every private key masked. `proxy` is a part of its name."""
     from IPython.display import Markdown
 
-    files = proxy_files(target)
-    found = files[files["proxy"].str.contains(proxy, regex=False) & (files["file"] == file)] if len(files) else files
+    if not target.home:
+        return Markdown("On a cluster: `istioctl proxy-config all POD -n NAMESPACE`")
+    files = proxy_files(target, proxy)
+    found = files[files["file"] == file]
     if found.empty:
-        known = ", ".join(sorted(set(files["file"]))) if len(files) else "istioctl proxy-config all POD -n NAMESPACE"
-        raise UsageError(f"There is no file {file!r} of a proxy {proxy!r}.", f"see proxy_files(target): {known}")
+        raise UsageError(f"There is no file {file!r} of a proxy {proxy!r}.", "choose one of: proxy_files(target)")
     path = _proxies(target) / found.iloc[0]["proxy"] / file
     return Markdown(f"`{found.iloc[0]['proxy']}/{file}`\n```json\n{json.dumps(_masked(_read(path)), indent=2)}\n```")
 

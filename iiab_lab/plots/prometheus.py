@@ -65,6 +65,11 @@ class Prometheus:
             time.sleep(_LOOK)
         return seen
 
+    def settled(self, query: str, metric: str, seconds: float = 15.0) -> float:
+        """The value once every series of `metric` has been scraped after this call: nothing that happened is missing."""
+        self.wait_for(f"min(timestamp({metric}))", time.time(), seconds)
+        return self.value(query)
+
     def _ask(
         self, query: str, start: datetime | None = None, end: datetime | None = None, step: float = 1.0
     ) -> list[Any]:

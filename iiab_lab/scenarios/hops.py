@@ -1,4 +1,4 @@
-"""One request id → the access log line each hop wrote about it."""
+"""One request id → the access log line each hop wrote about it, and where the time went."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from ..plots.figure import COLOURS, Panel, layout
 from ..target import Target
 
 # hop → (namespace, label selector, container): the same on both engines.
@@ -39,3 +40,19 @@ def _line(target: Target, hop: str, request_id: str) -> dict[str, Any] | None:
                 parsed: dict[str, Any] = json.loads(line)
                 return parsed
     return None
+
+
+def timeline(found: dict[str, dict[str, Any]]) -> Any:
+    """A Plotly figure: one bar per hop, in milliseconds from the first byte in to the last byte out, the edge on top.
+
+    What a bar is longer than the one below it, that hop and its connection spent themselves.
+    """
+    import plotly.graph_objects as go
+
+    hops = [hop for hop in HOPS if hop in found]
+    spent = [found[hop]["microseconds"] / 1e3 for hop in hops]
+    bars = go.Bar(x=spent, y=hops, orientation="h", marker_color=COLOURS[: len(hops)], texttemplate="%{x:.2f} ms")
+    made = go.Figure(bars, layout=layout(Panel("One request, hop by hop", "", "")))
+    made.update_xaxes(title_text="milliseconds from first byte in to last byte out", rangemode="tozero")
+    made.update_yaxes(autorange="reversed")
+    return made.update_layout(showlegend=False, height=320)

@@ -9,6 +9,9 @@ from typing import Any
 
 from ..errors import CheckFailed, LabError
 
+# The whole Report as JSON rides along with what is shown, so that a program can count what a reader sees.
+MIME = "application/vnd.iiab.report+json"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -79,7 +82,10 @@ class Report:
             table.add_row(mark, check.name, check.expected, check.observed, check.evidence)
         return table
 
-    def _repr_html_(self) -> str:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {MIME: self.to_json(), "text/html": self._html(), "text/plain": repr(self)}
+
+    def _html(self) -> str:
         count = sum(check.passed for check in self.checks)
         head = "".join(
             f"<th style='text-align:left'>{name}</th>" for name in ("", "check", "expected", "observed", "evidence")

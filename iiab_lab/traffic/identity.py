@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from ..errors import NotReady, UsageError
 from ..target import Target
@@ -33,6 +34,14 @@ def token(target: Target, tenant: str) -> str:
             "look at: iiab kubectl get pods -n identity",
         )
     return str(answer.body["access_token"])
+
+
+def claims(bearer: str) -> dict[str, Any]:
+    """What a token says, read without checking its signature: for looking, never for deciding."""
+    import jwt
+
+    read: dict[str, Any] = jwt.decode(bearer, options={"verify_signature": False})
+    return read
 
 
 def credentials(target: Target, tenant: str) -> tuple[str, str]:

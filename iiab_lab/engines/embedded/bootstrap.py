@@ -51,6 +51,11 @@ _ARRIVED = {
     "Certificate": "Ready",
     _MODELS: "Ready",
 }
+# The label by which an object's Pods are found, where it has no selector of its own.
+_POD_LABEL = {
+    "Gateway": "gateway.envoyproxy.io/owning-gateway-name",
+    _MODELS: "serving.kserve.io/inferenceservice",
+}
 
 
 def boot(kube: Kube, progress: Progress, timeout: float = 120) -> None:
@@ -69,6 +74,7 @@ def boot(kube: Kube, progress: Progress, timeout: float = 120) -> None:
     for obj in waiting:
         progress("ready", f"waiting for {obj['kind']} {obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}")
         _await(kube, [obj], timeout)
+        _await_pod(kube, obj, timeout)
     progress("ready", "")
 
 
@@ -96,6 +102,20 @@ def _await(kube: Kube, objects: list[Object], timeout: float) -> None:
         where = (obj["apiVersion"], obj["kind"], meta.get("namespace", ""), meta["name"])
         condition = _condition(obj)
         kube.wait(where, has_condition(condition), what=condition, timeout=timeout)
+
+
+def _await_pod(kube: Kube, obj: Object, timeout: float) -> None:
+    """A ready Pod besides the condition: a Revision that was ready once keeps saying so while its Pods start again."""
+    meta = obj["metadata"]
+    labels = (obj["spec"].get("selector") or {}).get("matchLabels") if obj["kind"] == "Deployment" else None
+    if obj["kind"] in _POD_LABEL:
+        labels = {_POD_LABEL[obj["kind"]]: meta["name"]}
+    if labels:
+        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+        where = ("v1", "Pod", meta["namespace"], selector)
+        kube.wait(
+            where, has_condition("Ready"), what="Ready", timeout=timeout, cure="look at: iiab kubectl get pods -A"
+        )
 
 
 def _condition(obj: Object) -> str:

@@ -35,6 +35,7 @@ from .objects.kinds import Kind
 from .processes.machine import Machine
 from .processes.proxy import FileProxy
 from .processes.rundir import run_dir
+from .reconcile.aftermath import unready
 from .reconcile.clock import SystemClock
 from .reconcile.local_client import LocalClient
 from .reconcile.manager import Manager
@@ -66,6 +67,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         store = await Store.open(home / "store.db", Registry.load(), PLUGINS)
         stack.push_async_callback(store.close)
         client, clock, run = LocalClient(store), SystemClock(), run_dir(home)
+        await unready(client, clock)
         proxies = FileProxy(home / "proxies", run)
         host_ports = {80: ports["gateway"], 443: ports["gateway_tls"], 9090: ports["prometheus"]}
         machine = Machine(home, run, host_ports, proxies)

@@ -23,7 +23,7 @@ MESH = {
     "code": "%RESPONSE_CODE%",
     "details": "%RESPONSE_CODE_DETAILS%",
     "flags": "%RESPONSE_FLAGS%",
-    "milliseconds": "%DURATION%",
+    "microseconds": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
     "peer": "%DOWNSTREAM_PEER_URI_SAN%",
     "upstream": "%UPSTREAM_CLUSTER%",
 }
