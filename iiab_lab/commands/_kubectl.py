@@ -88,44 +88,64 @@ def _path(kube: Kube, version: str, entry: Object, name: str, options: argparse.
     return kube.path(version, entry["kind"], namespace if entry["namespaced"] else "", name)
 
 
+def _qualified(version: str, entry: Object) -> str:
+    """`pod`, `deployment.apps`: how kubectl names a kind beside an object's name."""
+    group = version.rpartition("/")[0]
+    return f"{entry['singularName']}.{group}" if group else str(entry["singularName"])
+
+
 def _get(kube: Kube, options: argparse.Namespace) -> int:
-    for version, entry, name in _targets(kube, options):
+    targets = _targets(kube, options)
+    parameters = {"labelSelector": options.selector} if options.selector else {}
+    if options.output not in ("", "wide"):
+        found = [kube.raw("GET", _path(kube, *target, options), params=parameters).json() for target in targets]
+        _print_objects(found, targets, options.output)
+        return 0
+    shown = 0
+    for version, entry, name in targets:
         path = _path(kube, version, entry, name, options)
-        parameters = {"labelSelector": options.selector} if options.selector else {}
-        if options.output in ("", "wide"):
-            table = kube.raw("GET", path, params=parameters, headers={"Accept": _TABLE}).json()
-            _print_table(
-                table, wide=options.output == "wide", namespaces=options.all_namespaces and entry["namespaced"]
-            )
-        else:
-            _print_object(kube.raw("GET", path, params=parameters).json(), options.output)
+        table = kube.raw("GET", path, params=parameters, headers={"Accept": _TABLE}).json()
+        prefix = _qualified(version, entry) + "/" if len(targets) > 1 else ""
+        if shown and table.get("rows"):
+            print()
+        _print_table(
+            table, options.output == "wide", namespaces=options.all_namespaces and entry["namespaced"], prefix=prefix
+        )
+        shown += len(table.get("rows") or ())
+    if not shown:
+        print("No resources found.", file=sys.stderr)
     return 0
 
 
-def _print_table(table: Object, *, wide: bool, namespaces: bool) -> None:
+def _print_table(table: Object, wide: bool, *, namespaces: bool, prefix: str) -> None:
     columns = [i for i, column in enumerate(table["columnDefinitions"]) if wide or column.get("priority", 0) == 0]
     header = [table["columnDefinitions"][i]["name"].upper() for i in columns]
     rows = [[str(row["cells"][i]) for i in columns] for row in table.get("rows") or ()]
+    if not rows:
+        return
+    for row in rows:
+        row[0] = prefix + row[0]
     if namespaces:
         header = ["NAMESPACE", *header]
-        places = [row["object"]["metadata"].get("namespace", "") for row in table.get("rows") or ()]
+        places = [row["object"]["metadata"].get("namespace", "") for row in table["rows"]]
         rows = [[place, *row] for place, row in zip(places, rows, strict=True)]
-    if not rows:
-        print("No resources found.", file=sys.stderr)
-        return
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     for row in (header, *rows):
         print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _print_object(obj: Object, output: str) -> None:
+def _print_objects(found: list[Object], targets: list[tuple[str, Object, str]], output: str) -> None:
+    if output == "name":
+        for answer, (version, entry, _) in zip(found, targets, strict=True):
+            for item in answer.get("items", [answer]):
+                print(f"{_qualified(version, entry)}/{item['metadata']['name']}")
+        return
+    items = [item for answer in found for item in answer.get("items", [answer])]
+    one = found[0] if len(found) == 1 else {"apiVersion": "v1", "kind": "List", "items": items}
     if output == "json":
-        print(json.dumps(obj, indent=4))
+        print(json.dumps(one, indent=4))
     elif output == "yaml":
-        print(yaml.safe_dump(obj, sort_keys=False), end="")
-    elif output == "name":
-        for item in obj.get("items", [obj]):
-            print(f"{obj['kind'].removesuffix('List').lower()}/{item['metadata']['name']}")
+        print(yaml.safe_dump(one, sort_keys=False), end="")
     else:
         raise UsageError(f"the built-in kubectl knows no output {output!r}", "-o wide, yaml, json or name")
 
@@ -171,7 +191,8 @@ def _apply(kube: Kube, options: argparse.Namespace) -> int:
         obj["metadata"].setdefault("namespace", options.namespace)
         if not kube.resource(obj["apiVersion"], obj["kind"])["namespaced"]:
             obj["metadata"].pop("namespace")
-        print(f"{obj['kind'].lower()}/{obj['metadata']['name']} {kube.apply(obj)}")
+        entry = kube.resource(obj["apiVersion"], obj["kind"])
+        print(f"{_qualified(obj['apiVersion'], entry)}/{obj['metadata']['name']} {kube.apply(obj)}")
     return 0
 
 
@@ -216,9 +237,13 @@ def _wait(kube: Kube, options: argparse.Namespace) -> int:
             "--for=condition=NAME is missing", "iiab kubectl wait --for=condition=Ready isvc/sklearn-iris -n tenant-a"
         )
     for version, entry, name in _targets(kube, options):
+        if not name:
+            raise UsageError(
+                "a name is missing", f"iiab kubectl wait --for={options.wanted} {entry['singularName']}/NAME"
+            )
         where = (version, entry["kind"], options.namespace if entry["namespaced"] else "", name)
         kube.wait(where, has_condition(condition), what=condition, timeout=_seconds(options.timeout))
-        print(f"{entry['singularName']}/{name} condition met")
+        print(f"{_qualified(version, entry)}/{name} condition met")
     return 0
 
 

@@ -78,7 +78,6 @@ def running(home: Path) -> Iterator[Lab]:
 def eventually(holds: Callable[[], Any], seconds: float = 30) -> Any:
     """The first truthy answer; the failure shows the last one. For states nobody announces."""
     deadline = time.monotonic() + seconds
-    waiter = __import__("threading").Event()
     last: Any = None
     while time.monotonic() < deadline:
         try:
@@ -87,5 +86,5 @@ def eventually(holds: Callable[[], Any], seconds: float = 30) -> Any:
                 return last
         except (requests.RequestException, AssertionError, psutil.Error) as error:
             last = error
-        waiter.wait(0.05)
+        time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s; last seen: {last!r}")

@@ -72,9 +72,7 @@ def kills(lab: Lab, victim: psutil.Process) -> None:
 
 def test_down_leaves_no_process_port_or_socket(fresh_lab: Lab) -> None:
     family, endpoints = fresh_lab.processes(), fresh_lab.status()["endpoints"]
-    sockets = [
-        Path(c.laddr) for p in family for c in p.net_connections("unix") if str(c.laddr).startswith("/tmp/iiab-")
-    ]
+    sockets = [Path(c.laddr) for p in family for c in p.connections("unix") if str(c.laddr).startswith("/tmp/iiab-")]
     assert sockets, "the platform has unix sockets while it runs"
     fresh_lab.iiab("down")
     _, alive = psutil.wait_procs(family, timeout=20)

@@ -68,7 +68,7 @@ def test_names_scope_and_subresources_are_upstreams(resource: Resource) -> None:
     assert resource.stored.version == stored
 
 
-@pytest.mark.parametrize("resource", Registry.load(), ids=lambda r: f"{r.kind.resource}/{r.kind.version}")
+@pytest.mark.parametrize("resource", list(Registry.load()), ids=lambda r: f"{r.kind.resource}/{r.kind.version}")
 def test_every_custom_kind_is_held_against_upstream(resource: Resource) -> None:
     known = resource in CUSTOM or resource.kind.group in BUILT_IN
     assert known or not upstream.FOLDER
