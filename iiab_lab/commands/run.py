@@ -87,6 +87,7 @@ def _execute(path: Path, out: Path) -> str:
             path,
             out,
             cwd=path.parent,
+            kernel_name="python3",  # the one of this environment, whatever the notebook was saved with
             progress_bar={"desc": path.stem, "leave": False} if sys.stderr.isatty() else False,
             execution_timeout=_CELL_SECONDS,
             config=Config(KernelManager={"transport_encryption": "auto"}),  # cells hold tokens
