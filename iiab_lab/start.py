@@ -39,8 +39,14 @@ def up() -> Target:
     if not os.environ.get("IIAB_KUBECONFIG"):
         from .engines.embedded import lifecycle
 
-        lifecycle.up(home(), os.environ.get("IIAB_PORTS", ""), _progress)
+        already = lifecycle.find(home()) is not None
+        lifecycle.up(home(), os.environ.get("IIAB_PORTS", ""), _silence if already else _progress)
+        print("The platform was already running; nothing changed." if already else "The platform is ready.")
     return Target.connect()
+
+
+def _silence(step: str, doing: str) -> None:
+    pass
 
 
 def _progress(step: str, doing: str) -> None:

@@ -116,7 +116,9 @@ def proxy_file(target: Target, proxy: str, file: str) -> Any:
     if found.empty:
         raise UsageError(f"There is no file {file!r} of a proxy {proxy!r}.", "choose one of: proxy_files(target)")
     path = _proxies(target) / found.iloc[0]["proxy"] / file
-    return Markdown(f"`{found.iloc[0]['proxy']}/{file}`\n```json\n{json.dumps(_masked(_read(path)), indent=2)}\n```")
+    return Markdown(
+        f"`{found.iloc[0]['proxy']}/{file}`\n```json\n{json.dumps(_masked(_read(path)), indent=2, ensure_ascii=False)}\n```"
+    )
 
 
 def _proxies(target: Target) -> Path:

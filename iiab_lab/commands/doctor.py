@@ -69,7 +69,7 @@ def _system() -> Finding:
         "system",
         ok,
         seen,
-        "glibc Linux (x86-64, arm64) or macOS 15+ on Apple silicon",
+        "glibc Linux, or macOS 15+ on Apple silicon",
         "on Windows use WSL2; elsewhere use a Linux virtual machine",
     )
 

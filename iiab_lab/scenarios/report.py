@@ -75,7 +75,7 @@ class Report:
         from rich.table import Table
 
         count = sum(check.passed for check in self.checks)
-        title = f"{self.scenario} on {self.engine}: {count} of {len(self.checks)} checks passed in {self.seconds:.1f} s"
+        title = f"{self.scenario} on {self.engine}: {count} of {len(self.checks)} checks passed{self._took()}"
         table = Table("", "check", "expected", "observed", "evidence", title=title, title_justify="left")
         for check in self.checks:
             mark = "[green]✓[/]" if check.passed else "[bold red]✗[/]"
@@ -91,8 +91,11 @@ class Report:
             f"<th style='text-align:left'>{name}</th>" for name in ("", "check", "expected", "observed", "evidence")
         )
         rows = "".join(_row(check) for check in self.checks)
-        title = f"{html.escape(self.scenario)}: {count} of {len(self.checks)} checks passed in {self.seconds:.1f} s"
+        title = f"{html.escape(self.scenario)}: {count} of {len(self.checks)} checks passed{self._took()}"
         return f"<p><b>{title}</b></p><table><tr>{head}</tr>{rows}</table>"
+
+    def _took(self) -> str:
+        return f" in {self.seconds:.1f} s" if self.seconds else ""
 
     def __repr__(self) -> str:
         return f"Report({self.scenario!r}, passed={self.passed}, checks={len(self.checks)})"
@@ -102,4 +105,8 @@ def _row(check: Check) -> str:
     mark = "<span style='color:#0a7d33'>✓ passed</span>" if check.passed else "<b style='color:#b00020'>✗ failed</b>"
     cells = (check.name, check.expected, check.observed, check.evidence)
     style = "text-align:left;max-width:28em;overflow-wrap:anywhere"
-    return f"<tr><td>{mark}</td>" + "".join(f"<td style='{style}'>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+    return (
+        f"<tr><td style='white-space:nowrap'>{mark}</td>"
+        + "".join(f"<td style='{style}'>{html.escape(cell)}</td>" for cell in cells)
+        + "</tr>"
+    )
