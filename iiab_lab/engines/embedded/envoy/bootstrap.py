@@ -85,8 +85,9 @@ def static(snapshot: Snapshot) -> dict[str, Any]:
         return {name: inlined(item) for name, item in value.items()}
 
     return {
+        "node": {"id": "check", "cluster": "check"},  # filesystem subscriptions ask for one
         "static_resources": {
             "clusters": list(snapshot.clusters.values()),
             "listeners": [inlined(listener) for listener in snapshot.listeners.values()],
-        }
+        },
     }

@@ -1,0 +1,105 @@
+"""Every translation as a diff to read: `in/*.yaml` → `out/*.yaml`, and Envoy itself accepts each.
+
+The name tells whose: `edge-…` tier 1, `ingress-…` tier 2, `sidecar-…` a Pod's. `pytest tests/golden --regen` rewrites `out/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from iiab_lab.engines.embedded.envoy import authorization, edge, ingress, sidecar
+from iiab_lab.engines.embedded.envoy.snapshot import TYPES, Snapshot
+from iiab_lab.engines.embedded.objects.kinds import AUTHORIZATION_POLICY, GATEWAY, PEER_AUTHENTICATION, POD
+from iiab_lab.engines.embedded.processes.proxy import FileProxy
+
+from .world import YamlWorld, real
+
+HERE = Path(__file__).parent
+IDENTITY = sidecar.Identity("CERTIFICATE", "KEY", "CA")
+Out = tuple[Snapshot, dict[str, Any]]
+
+
+class Same(dict):
+    """Every containerPort at itself."""
+
+    def __missing__(self, port: int) -> Any:
+        return port
+
+
+def of_edge(world: YamlWorld) -> Out:
+    made = edge.translate(world, world.of_kind(GATEWAY), Same())
+    verdicts: dict[str, Any] = defaultdict(dict)
+    for one in made.attached:
+        verdicts[one.name] = {"Accepted": list(one.accepted), "ResolvedRefs": list(one.resolved)}
+    for security in made.security:
+        verdicts[f"securitypolicy/{security.policy['metadata']['name']}"] = {"Accepted": list(security.verdict)}
+    listeners = {name: list(verdict) for name, verdict in made.listeners.items()}
+    return made.snapshot, {"verdicts": dict(verdicts), "certificates": listeners}
+
+
+def of_pod(world: YamlWorld) -> sidecar.Pod:
+    pod = world.of_kind(POD)
+    ports = [port["containerPort"] for c in pod["spec"]["containers"] for port in c.get("ports") or ()]
+    own = {port: port for port in (*ports, sidecar.READY_PORT)}
+    return sidecar.Pod(pod, own, {port: f"/run/{port}" for port in ports})
+
+
+def of_ingress(world: YamlWorld) -> Out:
+    pod = of_pod(world)
+    policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
+    return ingress.snapshot(world, pod, IDENTITY, policies), {}
+
+
+def of_sidecar(world: YamlWorld) -> Out:
+    pod = of_pod(world)
+    policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
+    mode = sidecar.peer_mode(world.list(PEER_AUTHENTICATION), pod.object)
+    return sidecar.snapshot(pod, IDENTITY, mode, policies), {}
+
+
+TRANSLATIONS = {"edge": of_edge, "ingress": of_ingress, "sidecar": of_sidecar}
+INPUTS = sorted((HERE / "in").glob("*.yaml"))
+EACH = pytest.mark.parametrize("file", INPUTS, ids=lambda file: file.stem)
+
+
+def translated(file: Path) -> Out:
+    return TRANSLATIONS[file.stem.partition("-")[0]](YamlWorld(file))
+
+
+@EACH
+def test_the_translation_is_as_recorded(file: Path, request: pytest.FixtureRequest) -> None:
+    snapshot, verdicts = translated(file)
+    parts = {name: dict(getattr(snapshot, name)) for name in TYPES if getattr(snapshot, name)}
+    text = yaml.safe_dump(real_free(parts | verdicts), sort_keys=False, width=120, allow_unicode=True)
+    recorded = HERE / "out" / file.name
+    if request.config.getoption("regen"):
+        recorded.write_text(text)
+    assert recorded.exists(), "run: pytest tests/golden --regen"
+    assert text == recorded.read_text()
+
+
+def real_free(value: Any) -> Any:
+    """Plain data without the aliases YAML would draw between equal parts."""
+    if isinstance(value, dict):
+        return {name: real_free(item) for name, item in value.items()}
+    return [real_free(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+@EACH
+def test_envoy_accepts_it(file: Path) -> None:
+    snapshot, _ = translated(file)
+    genuine = Snapshot(**{name: real(dict(getattr(snapshot, name))) for name in TYPES})
+    with tempfile.TemporaryDirectory(prefix="iiab-golden-") as folder:
+        proxy = FileProxy(Path(folder) / "proxies", Path(folder))
+        assert asyncio.run(proxy.check(genuine)) == ""
+
+
+def test_every_recorded_output_has_its_input() -> None:
+    assert {file.name for file in (HERE / "out").glob("*.yaml")} == {file.name for file in INPUTS}
