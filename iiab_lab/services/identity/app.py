@@ -21,6 +21,17 @@ from .keys import KeyRing
 
 ISSUER, AUDIENCE, SCOPE, SECONDS = "https://identity.inference-in-a-box", "inference-in-a-box", "infer", 3600
 _MAX_BODY = 16 * 1024
+# OpenID Connect Discovery 1.0, as far as a client of machines needs it.
+DISCOVERY = {
+    "issuer": ISSUER,
+    "token_endpoint": f"{ISSUER}/token",
+    "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
+    "grant_types_supported": ["client_credentials"],
+    "scopes_supported": [SCOPE],
+    "response_types_supported": [],
+    "id_token_signing_alg_values_supported": ["RS256"],
+    "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+}
 
 tokens = Counter("identity_tokens", "Answers of the token endpoint.", ["result"])
 
@@ -45,18 +56,7 @@ def application(keys: KeyRing, clients: Clients, now: Callable[[], float] = time
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
     async def discovery(_: Request) -> Response:
-        return JSONResponse(
-            {
-                "issuer": ISSUER,
-                "token_endpoint": f"{ISSUER}/token",
-                "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
-                "grant_types_supported": ["client_credentials"],
-                "scopes_supported": [SCOPE],
-                "response_types_supported": [],
-                "id_token_signing_alg_values_supported": ["RS256"],
-                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-            }
-        )
+        return JSONResponse(DISCOVERY)
 
     async def jwks(_: Request) -> Response:
         return JSONResponse(keys.jwks(), headers={"Cache-Control": "max-age=300"})
