@@ -282,7 +282,7 @@ class Store:
                 404,
                 "NotFound",
                 f'namespaces "{key.namespace}" not found',
-                f"create it: iiab kubectl create namespace {key.namespace}",
+                "apply a Namespace of that name first: iiab kubectl apply -f FILE",
             )
         if namespace.object()["metadata"].get("deletionTimestamp"):
             raise ApiError(
