@@ -70,7 +70,7 @@ def main() -> int:
     model = SklearnModel(arguments.model_name, arguments.model_dir)
     try:
         model.load()
-    except (ModelMissingError, OSError) as error:
+    except Exception as error:  # a pickle may raise anything; the Pod's status shows these last words
         print(f"The model cannot be loaded: {error}", file=sys.stderr)
         return 1
     server = ModelServer(http_port=arguments.http_port, enable_grpc=False)
