@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 5.0
 _LOOK = 0.2
+_PLACE = ("namespace", "pod", "job")
 
 
 class Prometheus:
@@ -30,10 +31,14 @@ class Prometheus:
         from prometheus_api_client import PrometheusConnect
         from urllib3.util.retry import Retry
 
-        session = requests.Session()
-        session.trust_env = False
         # A Prometheus that is away is told at once; the library would ask again for six seconds.
-        return PrometheusConnect(url=self.url, retry=Retry(0), session=session, timeout=_TIMEOUT)
+        return PrometheusConnect(url=self.url, retry=Retry(0), session=self._session, timeout=_TIMEOUT)
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # a proxy in the environment must not see loopback traffic
+        return session
 
     def instant(self, query: str) -> pandas.DataFrame:
         """One row per series: its labels, and `value`."""
@@ -69,6 +74,28 @@ class Prometheus:
         """The value once every series of `metric` has been scraped after this call: nothing that happened is missing."""
         self.wait_for(f"min(timestamp({metric}))", time.time(), seconds)
         return self.value(query)
+
+    def targets(self, seconds: float = 15.0) -> pandas.DataFrame:
+        """namespace, pod, job, health, error of everything that is scraped, once each was (or after so many seconds)."""
+        import pandas
+
+        deadline = time.monotonic() + seconds
+        while True:
+            found = self._targets()
+            if (found and all(item["health"] == "up" for item in found)) or time.monotonic() > deadline:
+                break
+            time.sleep(_LOOK)
+        rows = [[*(item["labels"].get(n, "") for n in _PLACE), item["health"], item["lastError"]] for item in found]
+        return pandas.DataFrame(rows, columns=[*_PLACE, "health", "error"])
+
+    def _targets(self) -> list[Any]:
+        """prometheus-api-client has no call for them."""
+        try:
+            answer = self._session.get(f"{self.url}/api/v1/targets", params={"state": "active"}, timeout=_TIMEOUT)
+            found: list[Any] = answer.json()["data"]["activeTargets"]
+        except (requests.RequestException, ValueError, KeyError) as error:
+            raise NotRunning(f"Prometheus at {self.url} does not answer.", "look at: iiab status") from error
+        return found
 
     def _ask(
         self, query: str, start: datetime | None = None, end: datetime | None = None, step: float = 1.0

@@ -12,6 +12,8 @@ import requests
 
 from .lab import PREDICT, SETOSA, Lab, eventually
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
 
 def predict(lab: Lab, token: str) -> int:
     headers = {"Authorization": f"Bearer {token}"}
@@ -54,6 +56,7 @@ def test_identity_restarts_and_its_tokens_live_on(fresh_lab: Lab) -> None:
 
 def test_kill_9_of_the_control_plane_leaves_no_orphan_and_up_has_everything_back(fresh_lab: Lab) -> None:
     kills(fresh_lab, fresh_lab.control_plane())
+    fresh_lab.iiab("run", str(NOTEBOOKS / "00_start.ipynb"))  # what was ready before is looked at anew
 
 
 def test_kill_9_of_the_spawner_leaves_no_orphan_and_up_has_everything_back(fresh_lab: Lab) -> None:
