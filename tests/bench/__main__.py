@@ -37,7 +37,7 @@ def main() -> None:
             in_force(lab, table)
         finally:
             lab.iiab("down", check=False)
-    Console().print(table)
+            Console().print(table)
 
 
 def platform_name() -> str:

@@ -88,23 +88,15 @@ async def update(call: Call) -> Response:
 
 
 async def modify(call: Call) -> Response:
-    """PATCH, by content type. A conflict with a concurrent write is tried again, as Kubernetes does."""
+    """PATCH, by content type, onto the latest state: only a resourceVersion in the patch itself can conflict."""
     kind, content = _content_type(call), await body(call)
     if kind == "application/apply-patch+yaml":
         return await _apply(call, _parse_yaml(content))
-    given = _parse_json(content)
-    for attempt in range(5):
-        current = require(call).object()
-        patched = _patched(kind, current, given, call.resource.schema)
-        if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
-            raise ApiError(422, "Invalid", "the patch leaves no object with metadata", "patch fields below the top")
-        try:
-            return _answer(call, await _update(call, patched))
-        except ApiError as error:
-            named = isinstance(given, dict) and (given.get("metadata") or {}).get("resourceVersion")
-            if error.code != 409 or named or attempt == 4:
-                raise
-    raise AssertionError("unreachable")
+    current = _latest(call).object()
+    patched = _patched(kind, current, _parse_json(content), call.resource.schema)
+    if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
+        raise ApiError(422, "Invalid", "the patch leaves no object with metadata", "patch fields below the top")
+    return _answer(call, await _update(call, patched))
 
 
 async def delete(call: Call) -> Response:
@@ -129,8 +121,19 @@ async def delete_collection(call: Call) -> Response:
 def require(call: Call) -> Entry:
     entry = call.store.get(call.resource.stored, call.info.key)
     if entry is None:
-        raise ApiError(404, "NotFound", f'{call.resource.kind.resource} "{call.info.name}" not found')
+        raise _missing(call)
     return entry
+
+
+def _latest(call: Call) -> Entry:
+    entry = call.store.latest(call.resource.stored, call.info.key)
+    if entry is None:
+        raise _missing(call)
+    return entry
+
+
+def _missing(call: Call) -> ApiError:
+    return ApiError(404, "NotFound", f'{call.resource.kind.resource} "{call.info.name}" not found')
 
 
 def selected(call: Call) -> Callable[[Entry], bool]:
@@ -214,10 +217,10 @@ async def _apply(call: Call, applied: Object) -> Response:
     """Creates what is missing, merges into what is there; last applier wins."""
     _complete(call, applied)
     applied["metadata"].pop("managedFields", None)
-    current = call.store.get(call.resource.stored, call.info.key)
+    current = call.store.latest(call.resource.stored, call.info.key)
     if current is None:
         if call.info.subresource:
-            require(call)
+            raise _missing(call)
         entry = await call.store.create(call.resource.kind, applied, dry_run=call.dry_run, strict=call.strict)
         return _answer(call, entry, 201)
     merged = patch.apply(current.object(), applied, call.resource.schema)

@@ -10,7 +10,6 @@ from ..objects.meta import Object, key_of
 from ..store.store import Store
 from .ports import Event
 
-_ATTEMPTS = 8
 # Replaced key by key; every other part of metadata that an apply names is replaced whole.
 _MERGED = ("labels", "annotations")
 
@@ -31,17 +30,11 @@ class LocalClient:
         return (await self._store.create(self._kind(obj), obj)).object()
 
     async def apply(self, obj: Object) -> Object:
-        kind, key = self._kind(obj), key_of(obj)
-        for _ in range(_ATTEMPTS):
-            current = self.get(kind, key)
-            try:
-                if current is None:
-                    return await self.create({**obj, "metadata": dict(obj["metadata"])})
-                return (await self._store.update(kind, _merged(current, obj))).object()
-            except ApiError as error:
-                if error.code != 409:
-                    raise
-        raise ApiError(409, "Conflict", f"{kind.kind} {key} keeps changing")
+        kind = self._kind(obj)
+        current = self._store.latest(kind, key_of(obj))
+        if current is None:
+            return await self.create({**obj, "metadata": dict(obj["metadata"])})
+        return (await self._store.update(kind, _merged(current.object(), obj))).object()
 
     async def set_status(self, kind: Kind, key: Key, status: Object) -> None:
         current = self.get(kind, key)

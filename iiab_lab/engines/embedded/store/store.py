@@ -77,6 +77,10 @@ class Store:
     def get(self, kind: Kind, key: Key) -> Entry | None:
         return self._committed.get(kind, {}).get(key)
 
+    def latest(self, kind: Kind, key: Key) -> Entry | None:
+        """With writes that are still on their way to the disk: what a read-modify-write has to begin from."""
+        return self._table(kind).get(key)
+
     def list(self, kind: Kind, namespace: str | None = None) -> tuple[int, list[Entry]]:
         """The revision the list is true at, and the entries in the order of namespace and name."""
         entries = self._committed.get(kind, {}).values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -124,3 +125,27 @@ def test_initial_events_end_with_a_bookmark(kube: Kube) -> None:
 def test_metrics_count_requests(kube: Kube) -> None:
     kube.raw("GET", MAPS)
     assert 'apiserver_request_total{code="200",resource="configmaps",verb="list"}' in kube.raw("GET", "/metrics").text
+
+
+@pytest.mark.parametrize("kind", ["application/merge-patch+json", "application/apply-patch+yaml"])
+def test_many_patches_at_once_never_conflict_and_none_is_lost(kube: Kube, server: Running, kind: str) -> None:
+    """A patch says what to change, not from which version: only one that names a version can be too late."""
+    name = f"crowd-{kind[12:17]}"
+    kube.raw("POST", MAPS, json=config_map(name))
+
+    def write(worker: int) -> None:
+        own = Kube(server.kubeconfig)
+        for count in range(20):
+            body = {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": name},
+                "data": {f"w{worker}": str(count)},
+            }
+            own.raw(
+                "PATCH", f"{MAPS}/{name}?fieldManager=w{worker}", data=json.dumps(body), headers={"Content-Type": kind}
+            )
+
+    with ThreadPoolExecutor(6) as crowd:
+        list(crowd.map(write, range(6)))
+    assert kube.raw("GET", f"{MAPS}/{name}").json()["data"] == {f"w{worker}": "19" for worker in range(6)}
