@@ -78,6 +78,7 @@ def translate(world: World, policy: Object) -> Security:
 def _provider(world: World, policy: Object, provider: Object) -> Resource:
     made: Resource = {
         "forward": True,
+        "jwt_cache_config": {"jwt_cache_size": 1000},
         "payload_in_metadata": provider["name"],
         "normalize_payload_in_metadata": {"space_delimited_claims": ["scope", "scp"]},
         "local_jwks": {"inline_string": _jwks(world, policy, provider.get("localJWKS") or {})},
