@@ -40,11 +40,11 @@ def closed(port: int, message: bytes, connections: int, seconds: float) -> Sampl
         sample, began = Sample(), time.perf_counter()
 
         async def one() -> None:
-            connection = await asyncio.open_connection("127.0.0.1", port)
+            connection = _Connection(port)
             while time.perf_counter() - began < seconds:
                 sent = time.perf_counter()
-                _count(sample, await _exchange(connection, message), time.perf_counter() - sent)
-            connection[1].close()
+                _count(sample, await connection.exchange(message), time.perf_counter() - sent)
+            connection.close()
 
         await asyncio.gather(*(one() for _ in range(connections)))
         sample.seconds = time.perf_counter() - began
@@ -61,11 +61,10 @@ def opened(port: int, message: bytes, rate: float, seconds: float, connections: 
         began = time.perf_counter()
 
         async def one() -> None:
-            connection = await asyncio.open_connection("127.0.0.1", port)
+            connection = _Connection(port)
             while (when := await due.get()) >= 0:
-                status = await _exchange(connection, message)
-                _count(sample, status, time.perf_counter() - when)
-            connection[1].close()
+                _count(sample, await connection.exchange(message), time.perf_counter() - when)
+            connection.close()
 
         workers = [asyncio.create_task(one()) for _ in range(connections)]
         for index in range(int(rate * seconds)):
@@ -81,8 +80,30 @@ def opened(port: int, message: bytes, rate: float, seconds: float, connections: 
     return asyncio.run(run())
 
 
-async def _exchange(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], message: bytes) -> int:
-    reader, writer = connection
+class _Connection:
+    """Kept alive; opened anew after it broke."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def exchange(self, message: bytes) -> int:
+        """The status; 0 where no answer came."""
+        try:
+            if self._streams is None:
+                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            return await _exchange(*self._streams, message)
+        except (OSError, asyncio.IncompleteReadError):
+            self.close()
+            return 0
+
+    def close(self) -> None:
+        if self._streams:
+            self._streams[1].close()
+        self._streams = None
+
+
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes) -> int:
     writer.write(message)
     head = await reader.readuntil(b"\r\n\r\n")
     lower = head.lower()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from .lab import Lab, eventually
+from .test_recovery import predict
 
 ISVC = """
 apiVersion: serving.kserve.io/v1beta1
@@ -107,3 +108,32 @@ def test_a_second_up_changes_nothing(lab: Lab) -> None:
 def test_wrong_words_end_with_the_cure(lab: Lab, words: tuple[str, ...]) -> None:
     done = lab.iiab(*words, check=False)
     assert done.returncode != 0 and "→" in done.stderr and "Traceback" not in done.stderr
+
+
+REGEX = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: bad-regex, namespace: tenant-a}
+spec:
+  parentRefs: [{name: ai-inference-gateway, namespace: envoy-gateway-system}]
+  rules: [{matches: [{path: {type: RegularExpression, value: "/((("}}], backendRefs: [{name: sklearn-iris-predictor, port: 80}]}]
+"""
+
+
+def test_a_regex_envoy_refuses_is_parked_with_the_reason_and_everything_else_goes_on(
+    lab: Lab, manifest, tokens: dict[str, str]
+) -> None:
+    assert apply(lab, manifest(REGEX))[0] == 0
+
+    def verdict() -> dict:
+        route = json.loads(lab.kubectl("get", "httproute", "bad-regex", "-n", "tenant-a", "-o", "json").stdout)
+        conditions = [c for parent in route.get("status", {}).get("parents", ()) for c in parent["conditions"]]
+        return next((c for c in conditions if c["type"] == "Accepted" and c["status"] == "False"), {})
+
+    try:
+        assert "missing ): /(((" in eventually(verdict, 60)["message"]
+        assert predict(lab, tokens["tenant-a"]) == 200
+        assert json.loads(lab.kubectl("get", "gateway", "-A", "-o", "json").stdout)["items"][0]["status"]["conditions"]
+    finally:
+        lab.kubectl("delete", "httproute", "bad-regex", "-n", "tenant-a")
+    assert predict(lab, tokens["tenant-a"]) == 200

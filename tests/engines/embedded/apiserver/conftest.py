@@ -46,7 +46,7 @@ class Running:
             port = probe.getsockname()[1]
         credentials = Credentials.open(self.home / "pki", port)
         credentials.write_kubeconfig(self.kubeconfig)
-        self.credentials = credentials
+        self.credentials, self.url = credentials, f"https://127.0.0.1:{port}"
         store = await Store.open(self.home / "store.db", Registry.load())
         tokens, authorizer = Tokens(credentials.token_key, store.read), Authorizer(store)
         handlers = plugins(tokens, authorizer, lambda *key: self.home / "logs" / "-".join(map(str, key)), time.time)

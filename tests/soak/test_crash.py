@@ -1,0 +1,70 @@
+"""Any one process dies by SIGKILL while requests come in, again and again: the platform is whole after each."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ..bench import load
+from ..e2e.lab import PREDICT, SETOSA, Lab, eventually, running
+from ..e2e.test_recovery import objects, predict
+
+ROUNDS, RATE, SECONDS = 2, 100, 60
+SEED = 20260101
+
+
+def victims(lab: Lab) -> dict[str, psutil.Process]:
+    """What runs for a Pod (proxies, model server, identity, Prometheus), by where it runs."""
+    spawner = next(p for p in lab.processes() if any(word.endswith("spawner.py") for word in p.cmdline()))
+    return {f"{p.cwd()} {p.cmdline()[:3]}": p for p in spawner.children()}
+
+
+def test_every_process_dies_in_turn_and_comes_back(tmp_path: Path) -> None:
+    """Each as often as the others: the back-off of one that is killed again and again grows to minutes."""
+    chance = random.Random(SEED)
+    with running(tmp_path / "home") as lab:
+        token, before, everybody = lab.token("tenant-a"), objects(lab), sorted(victims(lab))
+        for _ in range(ROUNDS):
+            for name in chance.sample(everybody, len(everybody)):
+                dead = victims(lab)[name]
+                dead.kill()
+                eventually(lambda name=name, dead=dead: victims(lab).get(name, dead) != dead, 60)
+                eventually(lambda: lab.status()["ready"], 60)
+                assert eventually(lambda: predict(lab, token) == 200, 30), name
+                assert before <= objects(lab), name
+        family = lab.processes()
+        lab.iiab("down")
+        assert not psutil.wait_procs(family, timeout=20)[1]
+
+
+@pytest.mark.parametrize("who", ["envoy-gateway-system", "istio-system", "tenant-a"])
+def test_a_proxy_killed_under_load_costs_at_most_one_request_in_two_hundred(tmp_path: Path, who: str) -> None:
+    with running(tmp_path / "home") as lab:
+        headers = {"Authorization": f"Bearer {lab.token('tenant-a')}"}
+        message = load.request("localhost", PREDICT, json.dumps(SETOSA).encode(), headers)
+        port = int(lab.url("gateway").rsplit(":", 1)[1])
+        proxy = next(p for name, p in victims(lab).items() if f"/proxies/{who}/" in name)
+        timer = threading.Timer(SECONDS / 4, proxy.kill)
+        timer.start()
+        sample = load.opened(port, message, RATE, SECONDS)
+        assert not proxy.is_running()
+        assert sample.statuses.get(200, 0) >= 0.995 * SECONDS * RATE, sample.statuses
+
+
+def test_up_and_down_again_and_again_forgets_and_leaks_nothing(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as lab:
+        token, before = lab.token("tenant-a"), objects(lab)
+        for _ in range(8):
+            family = lab.processes()
+            lab.control_plane().kill()
+            assert not psutil.wait_procs(family, timeout=20)[1]
+            began = time.monotonic()
+            lab.iiab("up")
+            assert time.monotonic() - began < 120
+            assert predict(lab, token) == 200 and before <= objects(lab)
