@@ -10,7 +10,6 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +19,10 @@ from rich.table import Table
 from ..assets import notebooks as folder
 from ..errors import CheckFailed, UsageError
 from ..scenarios.report import MIME, Check
+from ._report_files import Run, write
 
 _CELL_SECONDS = 600
 _err = Console(stderr=True)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One executed notebook: where its copy is, how long it took, what it checked."""
-
-    name: str
-    path: Path
-    seconds: float
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        return all(check.passed for check in self.checks)
 
 
 def run(notebooks: list[Path], report: Path | None) -> int:
@@ -48,8 +34,6 @@ def run(notebooks: list[Path], report: Path | None) -> int:
         out.mkdir(parents=True, exist_ok=True)
         runs = [_run(path, out) for path in paths]
         if report:
-            from ._report_files import write
-
             write(runs, out)
     Console().print(_table(runs))
     _summarise(runs, report)
