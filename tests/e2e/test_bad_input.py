@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from iiab_lab.errors import ApiError
+from iiab_lab.kube import Kube
+
 from .lab import Lab, eventually
 from .test_recovery import predict
 
@@ -137,3 +140,14 @@ def test_a_regex_envoy_refuses_is_parked_with_the_reason_and_everything_else_goe
     finally:
         lab.kubectl("delete", "httproute", "bad-regex", "-n", "tenant-a")
     assert predict(lab, tokens["tenant-a"]) == 200
+
+
+@pytest.mark.parametrize("query", ["tailLines=x", "tailLines=-1", "limitBytes=1.5"])
+def test_a_log_option_that_is_no_number_is_400(lab: Lab, query: str) -> None:
+    kube = Kube(lab.home / "kubeconfig")
+    (pod,) = kube.list("v1", "Pod", "istio-system")
+    path = kube.path("v1", "Pod", "istio-system", pod["metadata"]["name"]) + "/log"
+    assert kube.raw("GET", path, params={"tailLines": "1"}).text.count("\n") <= 1
+    with pytest.raises(ApiError, match="is no whole number") as error:
+        kube.raw("GET", f"{path}?{query}")
+    assert error.value.code == 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import threading
@@ -22,7 +23,11 @@ SEED = 20260101
 def victims(lab: Lab) -> dict[str, psutil.Process]:
     """What runs for a Pod (proxies, model server, identity, Prometheus), by where it runs."""
     spawner = next(p for p in lab.processes() if any(word.endswith("spawner.py") for word in p.cmdline()))
-    return {f"{p.cwd()} {p.cmdline()[:3]}": p for p in spawner.children()}
+    found = {}
+    for process in spawner.children():
+        with contextlib.suppress(psutil.Error, OSError):  # it is just dying
+            found[f"{process.cwd()} {process.cmdline()[:3]}"] = process
+    return found
 
 
 def test_every_process_dies_in_turn_and_comes_back(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from .apiserver.plugins import plugins
 from .apiserver.serve import Server
 from .credentials import Credentials, write_private
 from .objects.kinds import Kind
+from .processes.log_files import keep_small
 from .processes.machine import Machine
 from .processes.proxy import FileProxy
 from .processes.rundir import run_dir
@@ -99,8 +100,8 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
         manager.start()
         stack.push_async_callback(manager.stop)
-        watching = asyncio.create_task(_lag(metrics))
-        stack.callback(watching.cancel)
+        for task in (asyncio.create_task(_lag(metrics)), asyncio.create_task(keep_small(home / "logs"))):
+            stack.callback(task.cancel)
         yield Parts(store, machine, metrics)
 
 

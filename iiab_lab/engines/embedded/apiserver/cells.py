@@ -147,6 +147,15 @@ def _event(obj: Object) -> list[Any]:
     ]
 
 
+def _node(obj: Object) -> list[Any]:
+    status = obj.get("status") or {}
+    ready = next((c["status"] for c in status.get("conditions") or () if c["type"] == "Ready"), "Unknown")
+    address = next((a["address"] for a in status.get("addresses") or () if a["type"] == "InternalIP"), "<none>")
+    info = status.get("nodeInfo") or {}
+    shown = {"True": "Ready", "False": "NotReady"}.get(ready, "Unknown")
+    return [shown, "<none>", _age(obj), info.get("kubeletVersion", ""), address, info.get("osImage", "")]
+
+
 def _endpoint_slice(obj: Object) -> list[Any]:
     ports = ",".join(str(port.get("port")) for port in obj.get("ports") or ()) or "<unset>"
     addresses = ",".join(a for endpoint in obj["endpoints"] for a in endpoint["addresses"]) or "<unset>"
@@ -176,6 +185,7 @@ KINDS = {
         _named("Type", "Data", "Age"), lambda o: [o.get("type", "Opaque"), len(o.get("data") or {}), _age(o)]
     ),
     ("", "ConfigMap"): Cells(_named("Data", "Age"), lambda o: [len(o.get("data") or {}), _age(o)]),
+    ("", "Node"): Cells(_named("Status", "Roles", "Age", "Version", wide=("Internal-IP", "OS-Image")), _node),
     ("batch", "Job"): Cells(_named("Status", "Completions", "Duration", "Age"), _job),
     ("", "Event"): Cells(_named("Last Seen", "Type", "Reason", "Object", "Message"), _event),
     ("discovery.k8s.io", "EndpointSlice"): Cells(_named("AddressType", "Ports", "Endpoints", "Age"), _endpoint_slice),

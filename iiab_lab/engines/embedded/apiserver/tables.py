@@ -37,8 +37,9 @@ def table(resource: Resource, objects: list[Object], revision: str, query: dict[
         | ({} if include == "None" else {"object": _shown(obj, include)})
         for obj in objects
     ]
+    event = resource.kind.resource == "events"  # whose names say nothing
     definitions = [
-        _NAME,
+        _NAME | {"priority": int(event)},
         *(
             {
                 "name": c["name"],

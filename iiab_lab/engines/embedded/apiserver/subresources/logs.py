@@ -78,10 +78,19 @@ def _read(file: Path) -> bytes:
 
 
 def _tail(content: bytes, call: Call) -> bytes:
-    lines, limit = call.query.get("tailLines"), call.query.get("limitBytes")
+    lines, limit = _number(call, "tailLines"), _number(call, "limitBytes")
     if lines is not None:
-        content = b"".join(content.splitlines(keepends=True)[-int(lines) :]) if int(lines) else b""
-    return content[: int(limit)] if limit else content
+        content = b"".join(content.splitlines(keepends=True)[-lines:]) if lines else b""
+    return content if limit is None else content[:limit]
+
+
+def _number(call: Call, name: str) -> int | None:
+    given = call.query.get(name)
+    if given is None:
+        return None
+    if not given.isdecimal():
+        raise ApiError(400, "BadRequest", f"{name} is no whole number: {given!r}", f"write {name}=100")
+    return int(given)
 
 
 async def _follow(call: Call, file: Path, shown: bytes, container: str, attempt: int) -> AsyncIterator[bytes]:
@@ -90,12 +99,18 @@ async def _follow(call: Call, file: Path, shown: bytes, container: str, attempt:
     offset = (await asyncio.to_thread(_read, file)).__len__()
     while True:
         ended = _ended(call, container, attempt)
+        if await asyncio.to_thread(_size, file) < offset:
+            offset = 0  # it was rotated
         while chunk := await asyncio.to_thread(_read_from, file, offset):
             offset += len(chunk)
             yield chunk
         if ended or await call.request.is_disconnected():
             return
         await asyncio.sleep(_LOOK_AGAIN)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def _read_from(file: Path, offset: int) -> bytes:
