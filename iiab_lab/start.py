@@ -37,8 +37,10 @@ def up() -> Target:
     With IIAB_KUBECONFIG set, the platform is that cluster, and nothing is booted. Raises Unsupported, PortTaken or NotReady.
     """
     if not os.environ.get("IIAB_KUBECONFIG"):
+        from .commands.doctor import require
         from .engines.embedded import lifecycle
 
+        require(print)
         already = lifecycle.find(home()) is not None
         lifecycle.up(home(), os.environ.get("IIAB_PORTS", ""), _silence if already else _progress)
         print("The platform was already running; nothing changed." if already else "The platform is ready.")

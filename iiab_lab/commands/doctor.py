@@ -40,8 +40,13 @@ def doctor(as_json: bool) -> int:
     return 0 if all(finding.ok for finding in findings) else Unsupported.exit_code
 
 
-def require() -> None:
-    """Raises Unsupported for the first finding that stands in the way of booting."""
+def require(say: Callable[[str], None]) -> None:
+    """Raises Unsupported for the first finding that stands in the way of booting. Fetches Prometheus where it is missing."""
+    from ..engines.embedded.processes import provide
+
+    if provide.prometheus() is None:
+        say("Prometheus is not installed: fetching it, once")
+        provide.provide()
     for finding in examine():
         if not finding.ok:
             raise Unsupported(f"{finding.name}: {finding.seen}; needed: {finding.needed}.", finding.cure)

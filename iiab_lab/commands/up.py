@@ -20,7 +20,7 @@ _err = Console(stderr=True)
 def up(engine: str, ports: str, as_json: bool) -> None:
     if engine != "embedded":
         raise UsageError(f"There is no engine {engine!r} in this release.", "iiab up --engine embedded")
-    require()
+    require(_err.print)
     from ..engines.embedded import lifecycle
 
     already, began = lifecycle.find(home()) is not None, time.monotonic()
