@@ -40,8 +40,9 @@ def up() -> Target:
         from .commands.doctor import require
         from .engines.embedded import lifecycle
 
-        require(print)
         already = lifecycle.find(home()) is not None
+        if not already:
+            require(print)
         lifecycle.up(home(), os.environ.get("IIAB_PORTS", ""), _silence if already else _progress)
         print("The platform was already running; nothing changed." if already else "The platform is ready.")
     return Target.connect()

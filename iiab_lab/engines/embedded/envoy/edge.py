@@ -35,7 +35,6 @@ def translate(world: World, gateway: Object, ports: Mapping[int, int], parked: C
     """`ports`: containerPort → port on loopback. Routes in `parked` (by their name) are left out."""
     made: dict[str, dict[str, Resource]] = {
         "clusters": {},
-        "endpoints": {},
         "secrets": {},
         "routes": {},
         "listeners": {},
@@ -64,7 +63,7 @@ def translate(world: World, gateway: Object, ports: Mapping[int, int], parked: C
         chain = {"filters": [_manager(table, list(security.values()), proxy)], **socket}
         made["listeners"][table] = http.listener(table, ports[container_port(listener["port"])], [chain])
     return Edge(
-        Snapshot(made["clusters"], made["endpoints"], made["listeners"], made["routes"], made["secrets"]),
+        Snapshot(made["clusters"], {}, made["listeners"], made["routes"], made["secrets"]),
         found,
         list(security.values()),
         verdicts,

@@ -28,7 +28,7 @@ class Ranked(NamedTuple):
 def routes(
     world: World, one: Attached, made: dict[str, dict[str, Resource]], client_certificate: bool
 ) -> Iterator[Ranked]:
-    """Adds the clusters, endpoints and secrets it needs to `made`."""
+    """Adds the clusters it needs to `made`."""
     for index, rule in enumerate(one.route["spec"].get("rules") or ()):
         action = _action(world, one, rule, f"{one.name}/rule/{index}", made, client_certificate)
         for place, match in enumerate(rule.get("matches") or [{}]):
@@ -159,28 +159,25 @@ def _add_cluster(
 ) -> None:
     service = Key(ref.get("namespace") or one.route["metadata"]["namespace"], ref["name"])
     found = backend(world, service, ref["port"])
-    tls = _tls(world, service, ref["port"], made, client_certificate)
-    made["clusters"][name] = http.cluster(name, tls=tls)
-    made["endpoints"][name] = http.endpoints(name, found.addresses if found else [])
+    addresses = found.addresses if found else []
+    policy, tls = _tls_policy(world, service, ref["port"]), None
+    if policy:
+        tls = _tls(world, service, policy, client_certificate)
+        addresses = addresses if tls else []  # TLS is asked for and cannot be verified: nobody is reached
+    made["clusters"][name] = http.cluster(name, http.fixed(name, addresses), tls)
 
 
-def _tls(
-    world: World, service: Key, port: int, made: dict[str, dict[str, Resource]], client_certificate: bool
-) -> Resource | None:
-    """What a BackendTLSPolicy says of this port, with the Gateway's client certificate where it has one."""
-    policy = _tls_policy(world, service, port)
-    if policy is None:
-        return None
+def _tls(world: World, service: Key, policy: Object, client_certificate: bool) -> Resource | None:
+    """What a BackendTLSPolicy says, with the Gateway's client certificate where it has one; None without its CA."""
     validation = policy["spec"]["validation"]
     ca = ""
     for reference in validation.get("caCertificateRefs") or ():
         found = world.get(CONFIG_MAP, Key(service.namespace, reference["name"])) or {}
         ca += (found.get("data") or {}).get("ca.crt", "")
-    name = f"{policy['metadata']['name']}/{service.namespace}-ca"
-    made["secrets"][name] = http.trust(name, ca)
+    if not ca:
+        return None
     sans = [{"san_type": "DNS", "matcher": {"exact": validation["hostname"]}}]
-    certificate = CLIENT_CERTIFICATE if client_certificate else ""
-    return http.upstream_tls(validation["hostname"], name, sans, certificate)
+    return http.upstream_tls(validation["hostname"], ca, sans, CLIENT_CERTIFICATE if client_certificate else "")
 
 
 def _tls_policy(world: World, service: Key, port: int) -> Object | None:

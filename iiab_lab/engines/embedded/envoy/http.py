@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from . import paths
@@ -59,29 +59,30 @@ def ready(port: int, path: str) -> Resource:
     return listener("ready", port, [{"filters": [manager("ready", config, [], [])]}])
 
 
-def downstream_tls(secret: str, validation: str = "") -> Resource:
-    """With `validation` (the secret of the trusted CA), a client certificate is required."""
+def downstream_tls(secret: str, ca: str = "") -> Resource:
+    """With `ca` (PEM), a client certificate from it is required.
+
+    A CA stands in place and not in a file of its own: every file that Envoy follows takes one of the user's few inotify
+    instances (128 on most systems), and a CA hardly ever changes.
+    """
     common: Resource = {
         "alpn_protocols": ["h2", "http/1.1"],
         "tls_certificate_sds_secret_configs": [paths.sds(secret)],
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
     }
-    if validation:
-        common["validation_context_sds_secret_config"] = paths.sds(validation)
+    if ca:
+        common["validation_context"] = {"trusted_ca": {"inline_string": ca}}
     config = {"@type": f"{_TLS}.DownstreamTlsContext", "common_tls_context": common}
     return {
         "name": "envoy.transport_sockets.tls",
-        "typed_config": config | ({"require_client_certificate": True} if validation else {}),
+        "typed_config": config | ({"require_client_certificate": True} if ca else {}),
     }
 
 
-def upstream_tls(sni: str, validation: str, sans: Sequence[Resource], certificate: str = "") -> Resource:
-    """`sans`: the names of which the server's certificate must carry one, as {"san_type", "matcher"}."""
-    context = {
-        "default_validation_context": {"match_typed_subject_alt_names": list(sans)},
-        "validation_context_sds_secret_config": paths.sds(validation),
-    }
-    common: Resource = {"alpn_protocols": ["h2", "http/1.1"], "combined_validation_context": context}
+def upstream_tls(sni: str, ca: str, sans: Sequence[Resource], certificate: str = "") -> Resource:
+    """`sans`: the names of which the server's certificate must carry one, as {"san_type", "matcher"}; `ca` is PEM."""
+    trusted = {"trusted_ca": {"inline_string": ca}, "match_typed_subject_alt_names": list(sans)}
+    common: Resource = {"alpn_protocols": ["h2", "http/1.1"], "validation_context": trusted}
     if certificate:
         common["tls_certificate_sds_secret_configs"] = [paths.sds(certificate)]
     config = {"@type": f"{_TLS}.UpstreamTlsContext", "sni": sni, "common_tls_context": common}
@@ -96,26 +97,23 @@ def certificate(name: str, chain: str, key: str) -> Resource:
     }
 
 
-def trust(name: str, ca: str) -> Resource:
-    return {"name": name, "validation_context": {"trusted_ca": {"inline_string": ca}}}
-
-
-def cluster(name: str, *, tls: Resource | None = None, metadata: Mapping[str, str] | None = None) -> Resource:
-    """Endpoints come from a file; over TLS the protocol is whatever ALPN agrees on, HTTP/2 first."""
-    eds = {"eds_config": paths.config_source("endpoints", name)}
-    made: Resource = {
-        "name": name,
-        "type": "EDS",
-        "eds_cluster_config": eds,
-        "connect_timeout": "10s",
-        "lb_policy": "LEAST_REQUEST",
-    }
+def cluster(name: str, source: Resource, tls: Resource | None = None) -> Resource:
+    """`source` is `followed(name)` or `fixed(…)`. Over TLS the protocol is whatever ALPN agrees on, HTTP/2 first."""
+    made: Resource = {"name": name, **source, "connect_timeout": "10s", "lb_policy": "LEAST_REQUEST"}
     if tls:
         options = {"@type": _OPTIONS, "auto_config": {"http2_protocol_options": {}}}
         made |= {"transport_socket": tls, "typed_extension_protocol_options": {_OPTIONS.rpartition("/")[2]: options}}
-    if metadata:
-        made["metadata"] = {"filter_metadata": {"istio": dict(metadata)}}
     return made
+
+
+def followed(name: str) -> Resource:
+    """Endpoints from a file of their own: they may change often, and connections to those that stay are kept."""
+    return {"type": "EDS", "eds_cluster_config": {"eds_config": paths.config_source("endpoints", name)}}
+
+
+def fixed(name: str, addresses: Sequence[tuple[str, int]]) -> Resource:
+    """Endpoints in place: for clusters of which there may be hundreds (see `downstream_tls`)."""
+    return {"type": "STATIC", "load_assignment": endpoints(name, addresses)}
 
 
 def pipe_cluster(name: str, path: str) -> Resource:

@@ -30,21 +30,31 @@ class Destination(NamedTuple):
         return f"outbound|{self.port}||{self.service.name}.{self.service.namespace}.svc.cluster.local"
 
 
+class _Made(NamedTuple):
+    """What the translation adds to as it goes; `root` is the mesh's, PEM."""
+
+    clusters: Resource
+    endpoints: Resource
+    routes: Resource
+    secrets: Resource
+    root: str
+
+
 def snapshot(world: World, pod: sidecar.Pod, identity: sidecar.Identity, policies: Sequence[Object]) -> Snapshot:
     listeners = {"ready": http.ready(pod.ports[sidecar.READY_PORT], "/healthz/ready")}
-    made = {"clusters": {}, "endpoints": {}, "routes": {}, "secrets": sidecar.secrets(identity)}  # type: dict[str, Any]
+    made = _Made({}, {}, {}, sidecar.secrets(identity), identity.root)
     filters = authorization.filters(policies)
     for gateway in _gateways(world, pod.object):
         for server in gateway["spec"].get("servers") or ():
             own = _own_port(world, pod, server["port"]["number"])
-            tls = _server_secrets(world, pod.object, server, made["secrets"])
+            tls = _server_secrets(world, pod.object, server, made.secrets)
             if own is None or tls is None:
                 continue
             table = f"{server['port']['name']}.{gateway['metadata']['name']}.{gateway['metadata']['namespace']}"
             hosts = list(_virtual_hosts(world, gateway, server, made))
-            made["routes"][table] = {"name": table, "virtual_hosts": hosts, "validate_clusters": False}
+            made.routes[table] = {"name": table, "virtual_hosts": hosts, "validate_clusters": False}
             listeners[f"{own}"] = http.listener(f"{own}", own, [tls | {"filters": [_manager(table, filters)]}])
-    return Snapshot(listeners=listeners, **made)
+    return Snapshot(made.clusters, made.endpoints, listeners, made.routes, made.secrets)
 
 
 def _gateways(world: World, pod: Object) -> list[Object]:
@@ -75,11 +85,7 @@ def _server_secrets(world: World, pod: Object, server: Object, secrets: Resource
     if not chain or not private or (mutual and not ca):
         return None
     secrets[f"kubernetes://{name}"] = http.certificate(f"kubernetes://{name}", chain, private)
-    if mutual and ca:
-        secrets[f"kubernetes://{name}-cacert"] = http.trust(f"kubernetes://{name}-cacert", ca)
-    return {
-        "transport_socket": http.downstream_tls(f"kubernetes://{name}", f"kubernetes://{name}-cacert" if mutual else "")
-    }
+    return {"transport_socket": http.downstream_tls(f"kubernetes://{name}", ca if mutual and ca else "")}
 
 
 def _manager(table: str, filters: Sequence[Resource]) -> Resource:
@@ -104,7 +110,7 @@ def _manager(table: str, filters: Sequence[Resource]) -> Resource:
     return http.manager(f"outbound_{table}", http.rds(table), filters, logs, **more)
 
 
-def _virtual_hosts(world: World, gateway: Object, server: Object, made: Resource) -> Iterator[Resource]:
+def _virtual_hosts(world: World, gateway: Object, server: Object, made: _Made) -> Iterator[Resource]:
     """One per VirtualService bound to the gateway; a host belongs to the first that names it."""
     taken: set[str] = set()
     for service in _bound(world, gateway):
@@ -134,7 +140,7 @@ def _served(host: str, server: Object) -> bool:
     )
 
 
-def _routes(world: World, service: Object, made: Resource) -> Iterator[Resource]:
+def _routes(world: World, service: Object, made: _Made) -> Iterator[Resource]:
     for rule in service["spec"].get("http") or ():
         for resolved in _resolved(world, service, rule):
             for match in _matches(rule):
@@ -185,7 +191,7 @@ def _string(value: Object) -> Resource:
     return {"safe_regex": {"regex": text}} if kind == "regex" else {kind: text}
 
 
-def _action(world: World, service: Object, rule: Object, made: Resource) -> Resource:
+def _action(world: World, service: Object, rule: Object, made: _Made) -> Resource:
     weighted = []
     for route in rule.get("route") or ():
         destination = _destination(service, route["destination"])
@@ -231,14 +237,17 @@ def _destination(service: Object, destination: Object) -> Destination:
     return Destination(Key(namespace or service["metadata"]["namespace"], short), port)
 
 
-def _add_cluster(world: World, destination: Destination, made: Resource) -> None:
+def _add_cluster(world: World, destination: Destination, made: _Made) -> None:
     found = backend(world, destination.service, destination.port)
     sans = [
         {"san_type": "URI", "matcher": {"exact": spiffe(*account)}} for account in (found.accounts if found else ())
     ] or [{"san_type": "URI", "matcher": {"prefix": f"spiffe://cluster.local/ns/{destination.service.namespace}/sa/"}}]
     name, namespace = destination.service.name, destination.service.namespace
     host = f"{name}.{namespace}.svc.cluster.local"
-    tls = http.upstream_tls(f"outbound_.{destination.port}_._.{host}", sidecar.TRUST, sans, sidecar.IDENTITY)
-    metadata = {"host": host, "name": name, "namespace": namespace}
-    made["clusters"][destination.cluster] = http.cluster(destination.cluster, tls=tls, metadata=metadata)
-    made["endpoints"][destination.cluster] = http.endpoints(destination.cluster, found.addresses if found else [])
+    tls = http.upstream_tls(f"outbound_.{destination.port}_._.{host}", made.root, sans, sidecar.IDENTITY)
+    metadata = {"filter_metadata": {"istio": {"host": host, "name": name, "namespace": namespace}}}
+    made.clusters[destination.cluster] = {
+        **http.cluster(destination.cluster, http.followed(destination.cluster), tls),
+        "metadata": metadata,
+    }
+    made.endpoints[destination.cluster] = http.endpoints(destination.cluster, found.addresses if found else [])

@@ -16,7 +16,7 @@ from .snapshot import Snapshot
 
 ROOT = "istio-system"
 READY_PORT = 15021
-IDENTITY, TRUST = "default", "ROOTCA"
+IDENTITY = "default"
 
 
 class Identity(NamedTuple):
@@ -42,12 +42,12 @@ def snapshot(pod: Pod, identity: Identity, mode: str, policies: Sequence[Object]
     for port in application_ports(pod.object):
         name = f"inbound|{port}||"
         clusters[name] = http.pipe_cluster(name, pod.sockets[port])
-        listeners[f"inbound_{port}"] = _inbound(pod, port, name, mode, filters)
+        listeners[f"inbound_{port}"] = _inbound(pod, port, name, mode, filters, identity.root)
     return Snapshot(clusters=clusters, listeners=listeners, secrets=secrets(identity))
 
 
 def secrets(identity: Identity) -> dict[str, dict[str, Any]]:
-    return {IDENTITY: http.certificate(IDENTITY, identity.chain, identity.key), TRUST: http.trust(TRUST, identity.root)}
+    return {IDENTITY: http.certificate(IDENTITY, identity.chain, identity.key)}
 
 
 def application_ports(pod: Object) -> list[int]:
@@ -71,7 +71,9 @@ def peer_mode(policies: Sequence[Object], pod: Object) -> str:
     return mode
 
 
-def _inbound(pod: Pod, port: int, cluster: str, mode: str, filters: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _inbound(
+    pod: Pod, port: int, cluster: str, mode: str, filters: Sequence[dict[str, Any]], root: str
+) -> dict[str, Any]:
     route = {"match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}}
     routes = {
         "route_config": {"name": cluster, "virtual_hosts": [{"name": cluster, "domains": ["*"], "routes": [route]}]}
@@ -86,7 +88,7 @@ def _inbound(pod: Pod, port: int, cluster: str, mode: str, filters: Sequence[dic
         generate_request_id=True,
         preserve_external_request_id=True,
     )
-    secure = {"transport_socket": http.downstream_tls(IDENTITY, TRUST), "filters": [manager]}
+    secure = {"transport_socket": http.downstream_tls(IDENTITY, root), "filters": [manager]}
     if mode == "STRICT":
         return http.listener(f"inbound_{port}", pod.ports[port], [secure])
     inspector = "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
