@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -155,13 +156,14 @@ def _inotify() -> Finding:
 
 
 def _inotify_of(pid: int) -> int:
-    folder = Path(f"/proc/{pid}/fd")
-    try:
+    folder, found = Path(f"/proc/{pid}/fd"), 0
+    with contextlib.suppress(OSError):  # it ended while we looked, or is not ours to look at
         if folder.stat().st_uid != os.getuid():
             return 0
-        return sum(os.readlink(link) == "anon_inode:inotify" for link in folder.iterdir())
-    except OSError:  # it ended while we looked, or is not ours to look at
-        return 0
+        for link in folder.iterdir():
+            with contextlib.suppress(OSError):  # closed while we looked
+                found += os.readlink(link) == "anon_inode:inotify"
+    return found
 
 
 def _home() -> Finding:
