@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from iiab_lab.assets import manifests
 from iiab_lab.engines.embedded.objects.kinds import (
     CERTIFICATE,
     GATEWAY,
@@ -13,6 +14,7 @@ from iiab_lab.engines.embedded.objects.kinds import (
 )
 from iiab_lab.engines.embedded.objects.meta import Object
 from iiab_lab.engines.embedded.rules import pki
+from iiab_lab.kube import documents
 
 from .world import World, condition, in_world
 
@@ -100,9 +102,6 @@ def pem(w: World, namespace: str, name: str, field: str) -> str:
 @in_world()
 async def test_certificates_hang_from_one_root_and_are_renewed_in_time(w: World) -> None:
     await w.apply(ROOT)
-    from iiab_lab.assets import manifests
-    from iiab_lab.kube import documents
-
     await w.apply(obj for _, obj in documents(manifests() / "platform" / "certificates.yaml"))
     for namespace, name in (
         ("cert-manager", "lab-root-ca"),
@@ -114,11 +113,11 @@ async def test_certificates_hang_from_one_root_and_are_renewed_in_time(w: World)
     assert pem(w, "istio-system", "cacerts", "ca.crt") == pem(w, "monitoring", "prometheus-workload", "ca.crt") == root
     before = pem(w, "monitoring", "prometheus-workload", "tls.crt")
     w.clock.advance(59 * 86400)
-    await w.until(lambda: True)
+    await w.quiet()
     assert pem(w, "monitoring", "prometheus-workload", "tls.crt") == before
     w.clock.advance(2 * 86400)  # 2160 h, renewed with a third of it left
     await w.until(lambda: pem(w, "monitoring", "prometheus-workload", "tls.crt") != before)
-    assert (w.get(CERTIFICATE, "prometheus-workload", "monitoring") or {})["status"]["revision"] == 2
+    await w.until(lambda: (w.get(CERTIFICATE, "prometheus-workload", "monitoring") or {})["status"]["revision"] == 2)
 
 
 MESHED = """
@@ -160,7 +159,7 @@ async def test_a_sidecar_shows_its_service_account_and_renews_at_half_its_life(w
     }
     assert "spiffe://cluster.local/ns/here/sa/default" in names
     w.clock.advance(11 * 3600)
-    await w.until(lambda: True)
+    await w.quiet()
     assert shown(w)["certificate_chain"]["inline_string"] == first
     w.clock.advance(2 * 3600)
     await w.until(lambda: shown(w)["certificate_chain"]["inline_string"] != first)

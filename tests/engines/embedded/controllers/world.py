@@ -171,17 +171,17 @@ class World:
         """Moves the clock in steps until it holds → how many seconds that took."""
         for count in range(int(seconds / step) + 1):
             with contextlib.suppress(AssertionError):
-                await asyncio.wait_for(self._quiet(), 1)
+                await asyncio.wait_for(self.quiet(), 1)
             if holds():
                 return count * step
             self.clock.advance(step)
         raise AssertionError(f"not within {seconds} s")
 
-    async def _quiet(self) -> None:
+    async def quiet(self) -> None:
         """Until nothing was written for a moment."""
         before = -1
         while before != (before := self.store.revision):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
 
 @contextlib.asynccontextmanager
