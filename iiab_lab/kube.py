@@ -6,11 +6,8 @@ conformant API server. Notebooks and services use the official client.
 
 from __future__ import annotations
 
-import atexit
-import base64
 import contextlib
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,7 +16,9 @@ from typing import Any
 import requests
 import yaml
 
+from . import kube_tls
 from .errors import ApiError, LabError, NotReady, NotRunning, UsageError
+from .kube_tls import Pinned
 
 Object = dict[str, Any]
 Condition = Callable[[Object], bool]
@@ -47,11 +46,12 @@ class Kube:
             )
         cluster = next(item["cluster"] for item in config["clusters"] if item["name"] == named["cluster"])
         user = next(item["user"] for item in config["users"] if item["name"] == named["user"])
-        self.session.verify = _file(cluster, "certificate-authority") or True
+        try:
+            self.session.mount("https://", Pinned(kube_tls.context(cluster, user)))
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise UsageError(f"The certificates of {path} cannot be read: {error}", "mend the kubeconfig") from error
         if "token" in user:
             self.session.headers["Authorization"] = f"Bearer {user['token']}"
-        elif certificate := _file(user, "client-certificate"):
-            self.session.cert = (certificate, _file(user, "client-key") or certificate)
         return cluster["server"].rstrip("/")
 
     def raw(self, method: str, path: str, **options: Any) -> requests.Response:
@@ -59,6 +59,11 @@ class Kube:
         options.setdefault("timeout", 30)
         try:
             answer = self.session.request(method, self.server + path, **options)
+        except requests.exceptions.SSLError as error:
+            raise UsageError(
+                f"The API server {self.server} shows a certificate that the kubeconfig does not trust.",
+                "use the kubeconfig of that cluster",
+            ) from error
         except requests.ConnectionError as error:
             raise NotRunning(f"The API server {self.server} does not answer.", "start the platform: iiab up") from error
         except requests.Timeout as error:
@@ -205,18 +210,6 @@ def has_condition(type_: str) -> Condition:
 
 def _loader() -> Any:
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def _file(entry: Object, name: str) -> str:
-    """A path from a kubeconfig entry that holds either a path or base64 data."""
-    if name in entry:
-        return str(entry[name])
-    if f"{name}-data" not in entry:
-        return ""
-    with tempfile.NamedTemporaryFile(prefix="iiab-", suffix=".pem", delete=False) as file:
-        file.write(base64.b64decode(entry[f"{name}-data"]))
-    atexit.register(Path(file.name).unlink, missing_ok=True)  # it may be a private key
-    return file.name
 
 
 def _api_error(answer: requests.Response) -> LabError:
