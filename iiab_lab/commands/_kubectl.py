@@ -50,16 +50,18 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _served(kube: Kube) -> list[tuple[str, Object]]:
-    """(apiVersion, discovery entry) of everything served, core first."""
-    versions = ["v1"] + [
-        group["preferredVersion"]["groupVersion"] for group in kube.raw("GET", "/apis").json()["groups"]
-    ]
-    return [
-        (version, entry)
-        for version in versions
-        for entry in kube.discover(version)
-        if "/" not in entry["name"] and "get" in entry["verbs"]
-    ]
+    """(apiVersion, discovery entry) of everything served, core first; of several versions of a kind, the preferred."""
+    versions = ["v1"]
+    for group in kube.raw("GET", "/apis").json()["groups"]:
+        preferred = group["preferredVersion"]["groupVersion"]
+        others = [version["groupVersion"] for version in group["versions"]]
+        versions += [preferred, *(version for version in others if version != preferred)]
+    found: dict[tuple[str, str], tuple[str, Object]] = {}
+    for version in versions:
+        for entry in kube.discover(version):
+            if "/" not in entry["name"] and "get" in entry["verbs"]:
+                found.setdefault((version.rpartition("/")[0], entry["name"]), (version, entry))
+    return list(found.values())
 
 
 def _find(kube: Kube, word: str) -> tuple[str, Object]:

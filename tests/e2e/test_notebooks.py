@@ -61,6 +61,11 @@ def test_junit_has_a_case_per_check(report: Path) -> None:
     assert all(suite.get("failures") == "0" and int(suite.get("tests", 0)) == len(suite) > 1 for suite in suites)
 
 
+def test_they_run_where_kubectl_is_not_installed(lab: Lab) -> None:
+    done = lab.iiab("run", str(NOTEBOOKS / "00_start.ipynb"), IIAB_KUBECTL="builtin")
+    assert "5 of 5 checks passed" in done.stdout
+
+
 def notebook(path: Path, *sources: str) -> Path:
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in sources]), path)
     return path
