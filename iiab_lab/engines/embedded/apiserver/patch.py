@@ -1,6 +1,6 @@
-"""A stored object and a patch → the patched object: JSON patch, merge patch, strategic merge patch, apply.
+"""A stored object and a patch → the patched object: JSON patch, merge patch, strategic merge patch.
 
-Strategic merge and apply find a list's keys in our schemas (x-kubernetes-patch-merge-key, x-kubernetes-list-map-keys).
+Strategic merge finds a list's key in our schemas (x-kubernetes-patch-merge-key, x-kubernetes-list-map-keys).
 Sources: RFC 6902, RFC 7396, Kubernetes' strategic merge patch.
 """
 
@@ -35,21 +35,6 @@ def strategic(target: Any, patch: Any, schema: Schema) -> Any:
         key = _merge_key(schema)
         return _strategic_list(target or [], patch, schema.get("items") or {}, key) if key else patch
     return patch
-
-
-def apply(target: Any, applied: Any, schema: Schema) -> Any:
-    """Server-side apply without ownership: what is applied wins, list items are found by their keys, the rest stays."""
-    if isinstance(applied, dict) and isinstance(target, dict):
-        children = schema.get("properties") or {}
-        more = schema.get("additionalProperties")
-        rest = more if isinstance(more, dict) else {}
-        return target | {
-            name: apply(target.get(name), value, children.get(name) or rest) for name, value in applied.items()
-        }
-    keys = schema.get("x-kubernetes-list-map-keys")
-    if isinstance(applied, list) and isinstance(target, list) and keys:
-        return _apply_list(target, applied, schema.get("items") or {}, keys)
-    return applied
 
 
 def json_patch(target: Any, operations: Any) -> Any:
@@ -98,17 +83,6 @@ def _strategic_list(target: list[Any], patch: list[Any], items: Schema, key: str
             result.append(item)
         else:
             result[index] = strategic(result[index], item, items)
-    return result
-
-
-def _apply_list(target: list[Any], applied: list[Any], items: Schema, keys: list[str]) -> list[Any]:
-    result = list(target)
-    for item in applied:
-        index = next((i for i, old in enumerate(result) if all(old.get(k) == item.get(k) for k in keys)), None)
-        if index is None:
-            result.append(item)
-        else:
-            result[index] = apply(result[index], item, items)
     return result
 
 

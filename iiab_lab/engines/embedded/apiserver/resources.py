@@ -14,6 +14,7 @@ from starlette.responses import Response
 from ....errors import ApiError
 from ..objects import selectors
 from ..objects.meta import Object
+from ..store.fields.managers import Writer
 from ..store.registry import Resource
 from ..store.store import Store
 from ..store.watch import Entry
@@ -43,8 +44,15 @@ class Call:
         return self.query.get("dryRun") == "All"
 
     @property
-    def strict(self) -> bool:
-        return self.query.get("fieldValidation", "Strict") == "Strict"
+    def validation(self) -> str:
+        """Strict, unless the client asks for less."""
+        return self.query.get("fieldValidation") or "Strict"
+
+    @property
+    def writer(self) -> Writer:
+        """As Kubernetes tells field managers apart: by name, else by the program that calls."""
+        agent = self.request.headers.get("user-agent", "").partition("/")[0]
+        return Writer((self.query.get("fieldManager") or agent or "unknown")[:128])
 
 
 async def get(call: Call) -> Response:
@@ -70,7 +78,9 @@ async def list_(call: Call) -> Response:
 
 async def create(call: Call) -> Response:
     obj = await _object(call)
-    entry = await call.store.create(call.resource.kind, obj, dry_run=call.dry_run, strict=call.strict)
+    entry = await call.store.create(
+        call.resource.kind, obj, writer=call.writer, dry_run=call.dry_run, validation=call.validation
+    )
     return _answer(call, entry, 201)
 
 
@@ -209,22 +219,35 @@ async def _update(call: Call, obj: Object) -> Entry:
     if call.resource.kind.namespaced:
         meta["namespace"] = call.info.namespace
     return await call.store.update(
-        call.resource.kind, obj, subresource=subresource, dry_run=call.dry_run, strict=call.strict
+        call.resource.kind,
+        obj,
+        subresource=subresource,
+        writer=call.writer,
+        dry_run=call.dry_run,
+        validation=call.validation,
     )
 
 
 async def _apply(call: Call, applied: Object) -> Response:
-    """Creates what is missing, merges into what is there; last applier wins."""
+    """Creates what is missing, merges into what is there; 409 where another manager owns what would change."""
+    if not isinstance(applied, dict):
+        raise ApiError(400, "BadRequest", "the body is no object", "send one Kubernetes object")
     _complete(call, applied)
-    applied["metadata"].pop("managedFields", None)
-    current = call.store.latest(call.resource.stored, call.info.key)
-    if current is None:
-        if call.info.subresource:
-            raise _missing(call)
-        entry = await call.store.create(call.resource.kind, applied, dry_run=call.dry_run, strict=call.strict)
-        return _answer(call, entry, 201)
-    merged = patch.apply(current.object(), applied, call.resource.schema)
-    return _answer(call, await _update(call, merged))
+    if not call.query.get("fieldManager"):
+        raise ApiError(422, "Invalid", "fieldManager: Required value: is required for apply patch", "add fieldManager=ME")
+    if applied["metadata"].pop("managedFields", None):
+        raise ApiError(400, "BadRequest", "metadata.managedFields must be nil", "leave it out of what you apply")
+    existed = call.store.latest(call.resource.stored, call.info.key) is not None
+    entry = await call.store.apply(
+        call.resource.kind,
+        applied,
+        subresource=call.info.subresource,
+        writer=call.writer,
+        force=call.query.get("force") in ("1", "true"),
+        dry_run=call.dry_run,
+        validation=call.validation,
+    )
+    return _answer(call, entry, 200 if existed else 201)
 
 
 def _patched(kind: str, current: Object, given: Any, schema: dict[str, Any]) -> Any:

@@ -39,8 +39,8 @@ async def _lines(call: Call, opened: Watch, revision: int) -> AsyncIterator[byte
     initial = call.query.get("sendInitialEvents") == "true"
     holds = selected(call)
     if initial:
-        while opened.has_backlog:
-            if line := _line(call, await anext(opened), holds):
+        for _ in range(opened.initial):
+            if line := _line(call, opened.take(), holds):
                 yield line
         yield _bookmark(call, revision, {"k8s.io/initial-events-end": "true"})
     try:

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from ....errors import ApiError
 from ..objects.kinds import Key, Kind
 from ..objects.meta import Object, key_of
+from ..store.fields.managers import Writer
 from ..store.store import Store
 from .ports import Event
 
+_WRITER = Writer("iiab-controllers")
 # Replaced key by key; every other part of metadata that an apply names is replaced whole.
 _MERGED = ("labels", "annotations")
 
@@ -27,14 +29,14 @@ class LocalClient:
         return [entry.object() for entry in entries if not wanted or wanted <= entry.labels.items()]
 
     async def create(self, obj: Object) -> Object:
-        return (await self._store.create(self._kind(obj), obj)).object()
+        return (await self._store.create(self._kind(obj), obj, writer=_WRITER)).object()
 
     async def apply(self, obj: Object) -> Object:
         kind = self._kind(obj)
         current = self._store.latest(kind, key_of(obj))
         if current is None:
             return await self.create({**obj, "metadata": dict(obj["metadata"])})
-        return (await self._store.update(kind, _merged(current.object(), obj))).object()
+        return (await self._store.update(kind, _merged(current.object(), obj), writer=_WRITER)).object()
 
     async def set_status(self, kind: Kind, key: Key, status: Object) -> None:
         current = self.get(kind, key)
@@ -43,7 +45,7 @@ class LocalClient:
         current["metadata"].pop("resourceVersion")  # the writer of a status owns it: the last one wins
         current["status"] = status
         try:
-            await self._store.update(kind, current, subresource="status")
+            await self._store.update(kind, current, subresource="status", writer=_WRITER)
         except ApiError as error:
             if error.code != 404:
                 raise

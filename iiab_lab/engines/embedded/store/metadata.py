@@ -44,14 +44,18 @@ def stamp(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def fresh(obj: Object, kind: Kind, now: float) -> None:
-    """Completes the metadata of a new object in place: name from generateName, uid, creation time, generation 1."""
+def fresh(obj: Object, kind: Kind, now: float, *, counted: bool) -> None:
+    """Completes the metadata of a new object in place: name from generateName, uid, creation time, generation 1.
+
+    Only kinds whose spec is `counted` have a generation.
+    """
     meta = obj["metadata"]
     if not meta.get("name") and meta.get("generateName"):
         meta["name"] = meta["generateName"] + "".join(random.choices(_ALPHABET, k=5))  # noqa: S311 - a name, no secret
     for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
         meta.pop(name, None)
-    meta.update(uid=str(uuid.uuid4()), creationTimestamp=stamp(now), generation=1)
+    meta.pop("generation", None)
+    meta.update(uid=str(uuid.uuid4()), creationTimestamp=stamp(now), **({"generation": 1} if counted else {}))
     if not kind.namespaced:
         meta.pop("namespace", None)
 
@@ -73,6 +77,15 @@ def check(obj: Object, kind: Kind) -> None:
     causes = [*_name_causes(meta, kind), *_label_causes(meta), *_annotation_causes(meta)]
     if causes:
         raise invalid(kind.kind, kind.group, meta.get("name") or "", causes)
+
+
+def check_update(obj: Object, old: Object, kind: Kind) -> None:
+    """An object that is being deleted takes no new finalizers."""
+    before = old["metadata"]
+    added = set(obj["metadata"].get("finalizers") or ()) - set(before.get("finalizers") or ())
+    if before.get("deletionTimestamp") and added:
+        cause = f"Forbidden: no new finalizers can be added if the object is being deleted, found {sorted(added)}"
+        raise invalid(kind.kind, kind.group, before["name"], [("metadata.finalizers", cause)])
 
 
 def _name_causes(meta: Object, kind: Kind) -> list[tuple[str, str]]:

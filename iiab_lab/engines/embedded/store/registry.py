@@ -38,6 +38,11 @@ class Resource:
     def has_status(self) -> bool:
         return "status" in self.subresources
 
+    @property
+    def counted(self) -> bool:
+        """Whether changes are counted in metadata.generation: not for kinds without a spec, as ConfigMap."""
+        return not self.strict or "spec" in (self.schema.get("properties") or {})
+
 
 class Registry:
     """Live: `add` and `remove` follow CustomResourceDefinition objects."""

@@ -7,66 +7,81 @@ commit. Readers and watchers see committed states only, in the order of their re
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import orjson
 
 from ....errors import ApiError
 from ..objects.kinds import CRD, NAMESPACE, Key, Kind
 from ..objects.meta import Object, key_of
-from . import metadata, structural
-from .admission import Admit, Plugin
-from .log import Log, Record
+from . import changes, metadata
+from .admission import Plugin
+from .fields import apply as server_side
+from .fields import managers
+from .fields.managers import UNKNOWN, Writer
+from .gate import Gate, Plugins
+from .log import Log
 from .registry import Registry, Resource
+from .tables import Table, Tables
 from .watch import Change, Entry, Hub, Watch
 
-Table = dict[Key, Entry]
+log = logging.getLogger(__name__)
+
 Objects = list[Object]  # inside the class, `list` is a verb of the API
+
+
+class How(NamedTuple):
+    """How an update is made, once its parts are known."""
+
+    writer: Writer
+    dry_run: bool
+    validation: str
 
 
 class Store:
     """Every method that writes returns after the write is durable. Not thread-safe: it belongs to one event loop."""
 
     def __init__(
-        self, log: Log, registry: Registry, plugins: Mapping[Kind, tuple[Plugin, ...]], now: Callable[[], float]
+        self, log: Log, registry: Registry, plugins: Plugins, general: tuple[Plugin, ...], now: Callable[[], float]
     ):
-        self.registry, self._log, self._plugins, self._now = registry, log, plugins, now
-        self._head: dict[Kind, Table] = {}
-        self._committed: dict[Kind, Table] = {}
-        self._next = 0
-        self.revision = 0
-        self._loop = asyncio.get_running_loop()
+        self.registry, self._log, self._now = registry, log, now
+        self._tables = Tables(log, self._published)
+        self._gate = Gate(plugins, general, Head(self._tables))
 
     @classmethod
     async def open(
         cls,
         path: Path,
         registry: Registry,
-        plugins: Mapping[Kind, tuple[Plugin, ...]] | None = None,
+        plugins: Plugins | None = None,
+        general: tuple[Plugin, ...] = (),
         now: Callable[[], float] = time.time,
     ) -> Store:
-        store = cls(Log(path), registry, plugins or {}, now)
+        """Raises LabError where the file is damaged; it is set aside then."""
+        store = cls(Log(path), registry, plugins or {}, general, now)
         store._load()
         store._log.start()
         return store
 
     def _load(self) -> None:
-        self.revision, records = self._log.load()
-        self._next = self.revision
+        """Definitions of a user's own kinds come first: the rest may be of such a kind."""
+        revision, records = self._log.load()
+        entries: dict[Kind, Table] = {}
         by_name = {resource.stored.resource: resource.stored for resource in self.registry}
-        waiting = list(records)
-        for record in sorted(waiting, key=lambda record: record.resource != CRD.resource):
+        for record in sorted(records, key=lambda record: record.resource != CRD.resource):
             entry = Entry(record.key, record.revision, record.body or b"")
             if record.resource == CRD.resource:
                 self.registry.add(entry.object())
                 by_name |= {resource.stored.resource: resource.stored for resource in self.registry}
             if kind := by_name.get(record.resource):
-                self._table(kind)[record.key] = entry
-        self._committed = {kind: dict(table) for kind, table in self._head.items()}
-        self._hub = Hub(self.revision)
+                entries.setdefault(kind, {})[record.key] = entry
+        self._tables.load(revision, entries)
+        self._hub = Hub(revision)
+        log.info("opened: %d objects at revision %d, integrity checked", self.size, revision)
 
     async def close(self) -> None:
         self._hub.close()
@@ -74,58 +89,130 @@ class Store:
 
     # Reading
 
+    @property
+    def revision(self) -> int:
+        return self._tables.revision
+
+    @property
+    def oldest(self) -> int:
+        """The earliest revision that a list or a watch can go back to."""
+        return self._hub.oldest
+
     def get(self, kind: Kind, key: Key) -> Entry | None:
-        return self._committed.get(kind, {}).get(key)
+        return self._tables.committed(kind).get(key)
 
     def latest(self, kind: Kind, key: Key) -> Entry | None:
         """With writes that are still on their way to the disk: what a read-modify-write has to begin from."""
-        return self._table(kind).get(key)
+        return self._tables.head(kind).get(key)
 
-    def list(self, kind: Kind, namespace: str | None = None) -> tuple[int, list[Entry]]:
-        """The revision the list is true at, and the entries in the order of namespace and name."""
-        entries = self._committed.get(kind, {}).values()
-        found = [entry for entry in entries if not namespace or entry.key.namespace == namespace]
-        return self.revision, sorted(found, key=lambda entry: entry.key)
+    def list(self, kind: Kind, namespace: str | None = None, at: int | None = None) -> tuple[int, list[Entry]]:
+        """The revision the list is true at, and the entries in the order of namespace and name.
 
-    def watch(self, kind: Kind, namespace: str | None = None, since: int | None = None) -> Watch:
-        """Changes after revision `since`, or, without it, the present objects as ADDED and then every change."""
+        `at` is an earlier revision; raises 410 Expired where history does not reach back to it.
+        """
+        table = self._tables.committed(kind)
+        if at is not None and at != self.revision:
+            table = dict(table)
+            for change in self._hub.after(at, kind):
+                if change.before is None:
+                    table.pop(change.entry.key, None)
+                else:
+                    table[change.entry.key] = change.before
+        found = [entry for entry in table.values() if not namespace or entry.key.namespace == namespace]
+        return self.revision if at is None else at, sorted(found, key=lambda entry: entry.key)
+
+    def watch(self, kind: Kind | None, namespace: str | None = None, since: int | None = None) -> Watch:
+        """Changes after revision `since`, or, without it, the present objects as ADDED and then every change.
+
+        Kind None is every kind there is, and those to come.
+        """
         present = None
         if since is None:
-            present = [Change("ADDED", kind, entry, None) for entry in self.list(kind, namespace)[1]]
+            kinds = self._tables.kinds() if kind is None else [kind]
+            present = [Change("ADDED", k, entry, None) for k in kinds for entry in self.list(k, namespace)[1]]
         return self._hub.subscribe(kind, namespace, since or 0, present)
+
+    def read(self, kind: Kind, key: Key) -> Object | None:
+        entry = self.get(kind, key)
+        return entry.object() if entry else None
+
+    def read_all(self, kind: Kind, namespace: str | None = None) -> Objects:
+        return [entry.object() for entry in self.list(kind, namespace)[1]]
+
+    def count(self, kind: Kind) -> int:
+        return len(self._tables.committed(kind))
+
+    @property
+    def size(self) -> int:
+        """How many objects there are."""
+        return sum(map(self.count, self._tables.kinds()))
 
     # Writing
 
-    async def create(self, kind: Kind, obj: Object, *, dry_run: bool = False, strict: bool = True) -> Entry:
+    async def create(
+        self, kind: Kind, obj: Object, *, writer: Writer = UNKNOWN, dry_run: bool = False, validation: str = "Strict"
+    ) -> Entry:
         resource = self.registry.of(kind)
-        metadata.fresh(obj, kind, self._now())
+        who = _complete(writer, resource)
+        entries = None
+        if who.operation == "Apply":
+            entries = server_side.created(obj, resource.schema, who, metadata.stamp(self._now()))
+        metadata.fresh(obj, kind, self._now(), counted=resource.counted)
         if resource.has_status:
             obj.pop("status", None)
-        obj, warnings = self._admit(resource, "CREATE", obj, None, strict=strict)
+        self._require_namespace(kind, key_of(obj))
+        obj, warnings = self._gate.admit(resource, "CREATE", obj, None, "", validation)
         key = key_of(obj)
-        self._require_namespace(kind, key)
-        if key in self._table(resource.stored):
+        if key in self._tables.head(resource.stored):
             raise ApiError(
                 409, "AlreadyExists", f'{kind.resource} "{key.name}" already exists', "apply it, or choose another name"
             )
+        self._record(resource, obj, None, who, entries)
         return await self._put(resource, obj, None, warnings, dry_run)
 
     async def update(
-        self, kind: Kind, obj: Object, *, subresource: str = "", dry_run: bool = False, strict: bool = True
+        self,
+        kind: Kind,
+        obj: Object,
+        *,
+        subresource: str = "",
+        writer: Writer = UNKNOWN,
+        dry_run: bool = False,
+        validation: str = "Strict",
     ) -> Entry:
+        """PUT: the object replaces the stored one; through `status`, its status alone does."""
         resource = self.registry.of(kind)
         before = self._require(resource, key_of(obj))
+        changes.require_current(kind, obj["metadata"], before.object()["metadata"])
+        how = How(_complete(writer, resource, subresource), dry_run, validation)
+        return await self._replace(resource, before, obj, how)
+
+    async def apply(
+        self,
+        kind: Kind,
+        applied: Object,
+        *,
+        subresource: str = "",
+        writer: Writer = UNKNOWN,
+        force: bool = False,
+        dry_run: bool = False,
+        validation: str = "Strict",
+    ) -> Entry:
+        """Server-side apply: creates what is missing, else merges; raises 409 where another manager owns what changes."""
+        resource = self.registry.of(kind)
+        before = self.latest(resource.stored, key_of(applied))
+        who = writer._replace(operation="Apply")
+        if before is None and not subresource:
+            return await self.create(kind, applied, writer=who, dry_run=dry_run, validation=validation)
+        before = before or self._require(resource, key_of(applied))
         old = before.object()
-        self._require_current(kind, obj["metadata"], old["metadata"])
-        new = _status_onto(old, obj) if subresource == "status" else _carry_over(resource, old, obj)
-        new, warnings = self._admit(resource, "UPDATE", new, old, subresource, strict=strict)
-        if new == old:
-            return Entry(before.key, before.revision, before.raw, warnings)
-        if subresource != "status" and _body(new) != _body(old):
-            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-        if _is_finished(new):
-            return await self._remove(resource, new, before, dry_run)
-        return await self._put(resource, new, before, warnings, dry_run)
+        changes.require_current(kind, applied["metadata"], old["metadata"])
+        said = changes.of_subresource(resource, applied, subresource)
+        now = metadata.stamp(self._now())
+        who = _complete(who, resource, subresource)
+        merged = server_side.apply(old, said, resource.schema, who, now, force=force)
+        entries = merged["metadata"]["managedFields"]
+        return await self._replace(resource, before, merged, How(who, dry_run, validation), entries)
 
     async def delete(
         self,
@@ -143,11 +230,10 @@ class Store:
         before = self._require(resource, key)
         obj = before.object()
         meta = obj["metadata"]
-        if (uid and uid != meta["uid"]) or (revision and revision != meta["resourceVersion"]):
-            raise ApiError(409, "Conflict", f"Precondition failed: the stored object is {meta['uid']}", "read it again")
-        self._admit_delete(resource, obj)
-        _add_propagation(meta, propagation)
-        seconds = _grace(kind, obj) if grace is None else grace
+        changes.require_preconditions(kind, meta, uid, revision)
+        self._gate.delete(resource, obj)
+        changes.add_propagation(meta, propagation)
+        seconds = changes.grace(kind, obj) if grace is None else grace
         if not meta.get("finalizers") and (not seconds or (meta.get("deletionTimestamp") and grace == 0)):
             return await self._remove(resource, obj, before, dry_run)
         if meta.get("deletionTimestamp") and grace != 0:
@@ -156,123 +242,66 @@ class Store:
         meta["deletionGracePeriodSeconds"] = seconds or 0
         return await self._put(resource, obj, before, (), dry_run)
 
-    # How a write becomes durable
+    async def _replace(
+        self, resource: Resource, before: Entry, obj: Object, how: How, entries: Objects | None = None
+    ) -> Entry:
+        old, subresource, dry_run = before.object(), how.writer.subresource, how.dry_run
+        new = changes.status_onto(old, obj) if subresource == "status" else changes.carry_over(resource, old, obj)
+        new, warnings = self._gate.admit(resource, "UPDATE", new, old, subresource, how.validation)
+        self._record(resource, new, old, how.writer, entries)
+        if new == old:
+            return Entry(before.key, before.revision, before.raw, warnings)
+        if resource.counted and subresource != "status" and changes.body(new) != changes.body(old):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        if changes.is_finished(new):
+            return await self._remove(resource, new, before, dry_run)
+        return await self._put(resource, new, before, warnings, dry_run)
+
+    def _record(
+        self, resource: Resource, new: Object, old: Object | None, writer: Writer, entries: Objects | None
+    ) -> None:
+        """Puts managedFields down: given where it was an apply, else from the difference."""
+        if entries is None:
+            started = managers.base(old, new)
+            now = metadata.stamp(self._now())
+            entries = managers.updated(started, old, new, resource.schema, writer, now)
+        new["metadata"].pop("managedFields", None)
+        if entries:
+            new["metadata"]["managedFields"] = entries
 
     async def _put(
         self, resource: Resource, obj: Object, before: Entry | None, warnings: tuple[str, ...], dry_run: bool
     ) -> Entry:
         obj["apiVersion"] = resource.stored.api_version
-        revision = self._next + 1
-        obj["metadata"]["resourceVersion"] = str(revision)
+        revision = self._tables.next_revision
+        if not dry_run:
+            obj["metadata"]["resourceVersion"] = str(revision)
         entry = Entry(key_of(obj), revision, orjson.dumps(obj), warnings)
         if not dry_run:
-            await self._commit(Change("MODIFIED" if before else "ADDED", resource.stored, entry, before))
+            await self._tables.commit(Change("MODIFIED" if before else "ADDED", resource.stored, entry, before))
         return entry
 
     async def _remove(self, resource: Resource, obj: Object, before: Entry, dry_run: bool) -> Entry:
-        revision = self._next + 1
+        revision = self._tables.next_revision
         obj["metadata"]["resourceVersion"] = str(revision)
         entry = Entry(before.key, revision, orjson.dumps(obj))
         if not dry_run:
-            await self._commit(Change("DELETED", resource.stored, entry, before))
+            await self._tables.commit(Change("DELETED", resource.stored, entry, before))
         return entry
 
-    async def _commit(self, change: Change) -> None:
-        """Nothing may await between taking the revision and appending: the log's order is the revisions' order."""
-        self._next += 1
-        _apply(self._table(change.kind), change)
-        durable: asyncio.Future[None] = self._loop.create_future()
-        body = None if change.type == "DELETED" else change.entry.raw
-        record = Record(change.kind.resource, change.entry.key, change.entry.revision, body)
-
-        def settle(failure: BaseException | None) -> None:
-            self._loop.call_soon_threadsafe(self._settle, change, durable, failure)
-
-        self._log.append(record, settle)
-        await asyncio.shield(durable)
-
-    def _settle(self, change: Change, durable: asyncio.Future[None], failure: BaseException | None) -> None:
-        if failure is not None:
-            self._forget(change)
-            error = ApiError(
-                507, "InsufficientStorage", f"the write could not be made durable: {failure}", "free some disk space"
-            )
-            if not durable.cancelled():
-                durable.set_exception(error)
-            return
-        self.revision = change.entry.revision
-        _apply(self._committed.setdefault(change.kind, {}), change)
+    def _published(self, change: Change) -> None:
+        """A definition is served before anybody hears of it."""
         if change.kind == CRD:
-            self._follow_definition(change)
+            definition = change.entry.object()
+            self.registry.remove(definition)
+            if change.type != "DELETED":
+                self.registry.add(definition)
         self._hub.publish(change)
-        if not durable.cancelled():
-            durable.set_result(None)
-
-    def _forget(self, change: Change) -> None:
-        """A write that failed leaves the head as it is on disk."""
-        committed = self._committed.get(change.kind, {}).get(change.entry.key)
-        table = self._table(change.kind)
-        if committed is None:
-            table.pop(change.entry.key, None)
-        else:
-            table[change.entry.key] = committed
-
-    def _follow_definition(self, change: Change) -> None:
-        definition = change.entry.object()
-        self.registry.remove(definition)
-        if change.type != "DELETED":
-            self.registry.add(definition)
 
     # Checks
 
-    def _admit(
-        self,
-        resource: Resource,
-        operation: str,
-        obj: Object,
-        old: Object | None,
-        subresource: str = "",
-        *,
-        strict: bool = True,
-    ) -> tuple[Object, tuple[str, ...]]:
-        """Known fields, defaults, plug-ins, then values: the object as it may be stored, and warnings."""
-        kind = resource.kind
-        metadata.check(obj, kind)
-        unknown = list(structural.unknown_fields(obj, resource.schema))
-        if unknown and (strict or resource.strict):
-            said = ", ".join(f'unknown field "{path}"' for path in unknown)
-            raise ApiError(
-                400,
-                "BadRequest",
-                f"{kind.kind} in version {kind.version!r} cannot be handled: strict decoding error: {said}",
-                f"remove it, or see what is served: iiab kubectl explain {kind.plural} --recursive",
-            )
-        structural.prune(obj, resource.schema)
-        structural.drop_nulls(obj, resource.schema)
-        structural.default(obj, resource.schema)
-        for plugin in self._plugins.get(resource.stored, ()):
-            replaced = plugin(Admit(resource.stored, operation, obj, old, subresource, self))
-            if replaced is not None:
-                obj = replaced
-                structural.default(obj, resource.schema)
-        structural.check(obj, resource.schema, kind.kind, kind.group)
-        idle = structural.without_effect(obj, resource.schema) if operation == "CREATE" or not subresource else ()
-        return obj, tuple(f"{path} has no effect on the embedded engine" for path in idle)
-
-    def _admit_delete(self, resource: Resource, obj: Object) -> None:
-        for plugin in self._plugins.get(resource.stored, ()):
-            plugin(Admit(resource.stored, "DELETE", None, obj, "", self))
-
-    def read(self, kind: Kind, key: Key) -> Object | None:
-        """For admission plug-ins."""
-        entry = self.get(kind, key)
-        return entry.object() if entry else None
-
-    def read_all(self, kind: Kind, namespace: str | None = None) -> Objects:
-        return [entry.object() for entry in self.list(kind, namespace)[1]]
-
     def _require(self, resource: Resource, key: Key) -> Entry:
-        found = self._table(resource.stored).get(key)
+        found = self._tables.head(resource.stored).get(key)
         if found is None:
             raise ApiError(404, "NotFound", f'{resource.kind.resource} "{key.name}" not found')
         return found
@@ -280,7 +309,7 @@ class Store:
     def _require_namespace(self, kind: Kind, key: Key) -> None:
         if not kind.namespaced:
             return
-        namespace = self._table(NAMESPACE).get(Key("", key.namespace))
+        namespace = self._tables.head(NAMESPACE).get(Key("", key.namespace))
         if namespace is None:
             raise ApiError(
                 404,
@@ -297,71 +326,21 @@ class Store:
                 "wait until the namespace is gone",
             )
 
-    def _require_current(self, kind: Kind, given: Object, stored: Object) -> None:
-        sent = given.get("resourceVersion")
-        if (sent and sent != stored["resourceVersion"]) or (given.get("uid") and given["uid"] != stored["uid"]):
-            raise ApiError(
-                409,
-                "Conflict",
-                f'Operation cannot be fulfilled on {kind.resource} "{stored["name"]}": the object has been '
-                "modified; please apply your changes to the latest version and try again",
-                "read it again, then change it",
-            )
 
-    def _table(self, kind: Kind) -> Table:
-        return self._head.setdefault(kind, {})
+class Head:
+    """What admission reads: the latest states, on disk or not yet, so that no two writes pass one check together."""
 
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
-def _apply(table: Table, change: Change) -> None:
-    if change.type == "DELETED":
-        table.pop(change.entry.key, None)
-    else:
-        table[change.entry.key] = change.entry
+    def read(self, kind: Kind, key: Key) -> Object | None:
+        entry = self._tables.head(kind).get(key)
+        return entry.object() if entry else None
+
+    def read_all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
+        entries = self._tables.head(kind).values()
+        return [entry.object() for entry in entries if not namespace or entry.key.namespace == namespace]
 
 
-def _status_onto(old: Object, obj: Object) -> Object:
-    new: Object = orjson.loads(orjson.dumps(old))
-    new.pop("status", None)
-    return new | ({"status": obj["status"]} if obj.get("status") is not None else {})
-
-
-def _carry_over(resource: Resource, old: Object, obj: Object) -> Object:
-    """What a client cannot change keeps its stored value."""
-    meta = {name: value for name, value in obj["metadata"].items() if name not in metadata.SERVER_OWNED}
-    meta |= {name: old["metadata"][name] for name in metadata.SERVER_OWNED if name in old["metadata"]}
-    meta["resourceVersion"] = old["metadata"]["resourceVersion"]
-    new = obj | {"metadata": meta, "apiVersion": old["apiVersion"], "kind": old["kind"]}
-    if resource.has_status:
-        new.pop("status", None)
-        new |= {"status": old["status"]} if "status" in old else {}
-    return new
-
-
-def _body(obj: Object) -> dict[str, Any]:
-    return {name: value for name, value in obj.items() if name not in ("metadata", "status", "apiVersion", "kind")}
-
-
-def _is_finished(obj: Object) -> bool:
-    """Marked for deletion, and its last finalizer is gone (a grace period is ended by its own delete)."""
-    meta = obj["metadata"]
-    return (
-        bool(meta.get("deletionTimestamp"))
-        and not meta.get("finalizers")
-        and not meta.get("deletionGracePeriodSeconds")
-    )
-
-
-def _add_propagation(meta: Object, propagation: str) -> None:
-    """Foreground and Orphan are finalizers that the garbage collector takes away when it is done."""
-    wanted = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(propagation)
-    if wanted and wanted not in (meta.get("finalizers") or []):
-        meta["finalizers"] = [*(meta.get("finalizers") or []), wanted]
-
-
-def _grace(kind: Kind, obj: Object) -> int:
-    """Seconds a running Pod is given; every other object goes at once."""
-    if kind.resource != "pods" or not obj["spec"].get("nodeName"):
-        return 0
-    if (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-        return 0
-    return int(obj["spec"].get("terminationGracePeriodSeconds", 30))
+def _complete(writer: Writer, resource: Resource, subresource: str = "") -> Writer:
+    return writer._replace(api_version=resource.kind.api_version, subresource=writer.subresource or subresource)

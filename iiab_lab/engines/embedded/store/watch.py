@@ -1,13 +1,14 @@
-"""Committed changes → ordered streams: one ring of recent events, any number of bounded watchers.
+"""Committed changes → ordered streams: one ring of recent history, any number of bounded watchers.
 
 A watcher that does not keep up is cut off with 410, never waited for: its memory is bounded and nobody else is slowed.
+The ring is also how a list of the past is read: today's state, with every change since undone.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -18,7 +19,9 @@ from ....errors import ApiError
 from ..objects.kinds import Key, Kind
 from ..objects.meta import Object
 
-RING, BEHIND = 20_000, 2_000
+# Changes and bytes that are kept: of history for all, and ahead of one watcher.
+RING, RING_BYTES = 20_000, 48 * 2**20
+BEHIND, BEHIND_BYTES = 2_000, 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -56,39 +59,51 @@ def expired(since: int, oldest: int) -> ApiError:
 
 
 class Watch:
-    """An async iterator of Change; `close` ends it."""
+    """An async iterator of Change; `close` ends it. `initial` of its first changes are the state it began with."""
 
-    def __init__(self, hub: Hub, kind: Kind, namespace: str | None, backlog: list[Change]) -> None:
-        self.kind, self.namespace = kind, namespace
-        self._hub, self._pending = hub, deque(backlog)
+    def __init__(self, hub: Hub, kind: Kind | None, namespace: str | None, backlog: list[Change], initial: int) -> None:
+        self.kind, self.namespace, self.initial = kind, namespace, initial
+        self._hub, self._backlog = hub, deque(backlog)
+        self._fresh: deque[Change] = deque()
+        self._bytes = 0
         self._awake, self._closed, self._lost = asyncio.Event(), False, False
 
     def __aiter__(self) -> Watch:
         return self
 
     async def __anext__(self) -> Change:
-        while not self._pending:
+        while not self._backlog and not self._fresh:
             if self._lost:
-                raise expired(0, 0)
+                raise ApiError(410, "Expired", "the watch fell too far behind", "list again, then watch from there")
             if self._closed:
                 raise StopAsyncIteration
             self._awake.clear()
             await self._awake.wait()
-        return self._pending.popleft()
+        return self.take()
+
+    def take(self) -> Change:
+        """The next change that waits; IndexError where none does."""
+        if self._backlog:
+            return self._backlog.popleft()
+        change = self._fresh.popleft()
+        self._bytes -= len(change.entry.raw)
+        return change
 
     @property
-    def has_backlog(self) -> bool:
-        return bool(self._pending)
+    def waiting(self) -> int:
+        return len(self._backlog) + len(self._fresh)
 
     def offer(self, change: Change) -> None:
         if self.namespace and change.entry.key.namespace != self.namespace:
             return
-        if len(self._pending) >= BEHIND:
-            self._pending.clear()
+        if len(self._fresh) >= BEHIND or self._bytes >= BEHIND_BYTES:
+            self._backlog.clear()
+            self._fresh.clear()
             self._lost = True
             self.close()
             return
-        self._pending.append(change)
+        self._fresh.append(change)
+        self._bytes += len(change.entry.raw)
         self._awake.set()
 
     def close(self) -> None:
@@ -99,32 +114,40 @@ class Watch:
 
 class Hub:
     def __init__(self, revision: int) -> None:
-        self._ring: deque[Change] = deque(maxlen=RING)
-        self._before_ring = revision  # every event after this revision is in the ring
-        self._watches: dict[Kind, set[Watch]] = {}
+        self._ring: deque[Change] = deque()
+        self._bytes = 0
+        self.oldest = revision  # every change after this revision is in the ring
+        self._watches: dict[Kind | None, set[Watch]] = {}
 
     def publish(self, change: Change) -> None:
-        if len(self._ring) == RING:
-            self._before_ring = self._ring[0].entry.revision
         self._ring.append(change)
-        for watch in tuple(self._watches.get(change.kind, ())):
-            watch.offer(change)
+        self._bytes += len(change.entry.raw)
+        while len(self._ring) > RING or self._bytes > RING_BYTES:
+            gone = self._ring.popleft().entry
+            self.oldest = gone.revision
+            self._bytes -= len(gone.raw)
+        for kind in (change.kind, None):
+            for watch in tuple(self._watches.get(kind, ())):
+                watch.offer(change)
 
-    def subscribe(self, kind: Kind, namespace: str | None, since: int, present: list[Change] | None) -> Watch:
-        """From `since` on, or the present objects first; atomic, because nothing here awaits."""
+    def after(self, revision: int, kind: Kind | None) -> Iterator[Change]:
+        """The changes of a kind since a revision, latest first; raises 410 where they are no longer all kept."""
+        if revision < self.oldest:
+            raise expired(revision, self.oldest)
+        for change in reversed(self._ring):
+            if change.entry.revision <= revision:
+                return
+            if kind is None or change.kind == kind:
+                yield change
+
+    def subscribe(self, kind: Kind | None, namespace: str | None, since: int, present: list[Change] | None) -> Watch:
+        """From `since` on, or the present objects first; atomic, because nothing here awaits. Kind None is every kind."""
         if present is not None:
             backlog = present
-        elif since < self._before_ring:
-            raise expired(since, self._before_ring)
         else:
-            backlog = [
-                change
-                for change in self._ring
-                if change.kind == kind
-                and change.entry.revision > since
-                and (not namespace or change.entry.key.namespace == namespace)
-            ]
-        watch = Watch(self, kind, namespace, backlog)
+            missed = (c for c in self.after(since, kind) if not namespace or c.entry.key.namespace == namespace)
+            backlog = list(missed)[::-1]
+        watch = Watch(self, kind, namespace, backlog, len(backlog) if present is not None else 0)
         self._watches.setdefault(kind, set()).add(watch)
         return watch
 

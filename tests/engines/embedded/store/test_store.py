@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -273,15 +272,28 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, acknowledged: int
     assert set(names) - asyncio.run(found()) == set()
 
 
-def test_a_damaged_file_is_named_and_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["pages", "a byte of one body", "no database at all"])
+def test_a_damaged_file_is_named_and_set_aside_whole(tmp_path: Path, damage: str) -> None:
     asyncio.run(write_some(tmp_path))
     path = tmp_path / "store.db"
     content = bytearray(path.read_bytes())
-    content[4096:8192] = os.urandom(4096)
+    if damage == "pages":
+        content[4096:8192] = os.urandom(4096)
+    elif damage == "a byte of one body":
+        content[content.index(b"yyyyyyyy") + 4] = ord("z")
+    else:
+        content[:] = b"hello"
     path.write_bytes(content)
     with pytest.raises(LabError, match="damaged") as error:
         asyncio.run(opened(tmp_path))
-    assert "iiab reset" in str(error.value) and path.read_bytes() == bytes(content)
+    (kept,) = tmp_path.glob("store.db.damaged-*")
+    assert str(kept) in error.value.message and kept.read_bytes() == bytes(content)
+    assert "iiab restore" in error.value.cure
+    asyncio.run(opened_and_closed(tmp_path))  # what comes next begins anew, and was told so
+
+
+async def opened_and_closed(folder: Path) -> None:
+    await (await opened(folder)).close()
 
 
 async def write_some(folder: Path) -> None:
@@ -290,20 +302,80 @@ async def write_some(folder: Path) -> None:
     await store.close()
 
 
-def test_a_disk_that_refuses_keeps_what_was_and_says_507(tmp_path: Path) -> None:
-    async def body(store: Store) -> None:
-        made = (await store.create(CONFIG_MAP, config_map("a", n="1"))).object()
-        write = store._log._write
+_FULL = """
+import asyncio, json, resource, sys
+from pathlib import Path
+from iiab_lab.errors import ApiError
+from tests.engines.embedded.store.test_store import CONFIG_MAP, Key, config_map, opened
+async def main():
+    store = await opened(Path(sys.argv[1]))
+    async def write(name):
+        try:
+            return (await store.create(CONFIG_MAP, config_map(name, p="x" * 5000))).key.name
+        except ApiError as error:
+            assert error.code == 507, error
+            return ""
+    await write("before")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))  # the disk takes no byte beyond
+    written = await asyncio.gather(*(write(f"m{i}") for i in range(400)))
+    assert "" in written
+    stored = {entry.key.name for entry in store.list(CONFIG_MAP)[1]}
+    assert stored == set(written) - {""} | {"before"}, "what is read is what was acknowledged"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    after = await write("after")  # room again: the store goes on
+    await store.close()
+    print(json.dumps(sorted({*written, after, "before"} - {""})))
+asyncio.run(main())
+"""
 
-        def full(*_: Any) -> None:
-            raise sqlite3.OperationalError("database or disk is full")
 
-        store._log._write = full  # type: ignore[method-assign]
-        with pytest.raises(ApiError) as error:
-            await store.update(CONFIG_MAP, json.loads(json.dumps(made)) | {"data": {"n": "2"}})
-        store._log._write = write  # type: ignore[method-assign]
-        assert error.value.code == 507
-        assert store.get(CONFIG_MAP, Key("here", "a")).object()["data"] == {"n": "1"}  # type: ignore[union-attr]
-        await store.update(CONFIG_MAP, made | {"data": {"n": "3"}})
+def test_a_full_disk_refuses_writes_with_507_and_loses_nothing(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _FULL, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    acknowledged = json.loads(done.stdout)
+    assert "after" in acknowledged and "before" in acknowledged
 
-    in_store(body)(tmp_path)
+    async def found() -> list[str]:
+        store = await opened(tmp_path)
+        names = sorted(entry.key.name for entry in store.list(CONFIG_MAP)[1])
+        await store.close()
+        return names
+
+    assert asyncio.run(found()) == acknowledged
+
+
+@in_store
+async def test_a_list_of_the_past_is_what_it_was(store: Store) -> None:
+    states: dict[int, list[tuple[str, dict[str, str]]]] = {}
+
+    def now() -> list[tuple[str, dict[str, str]]]:
+        return [(entry.key.name, entry.object()["data"]) for entry in store.list(CONFIG_MAP)[1]]
+
+    for index in range(30):
+        name = f"m{index % 7}"
+        held = store.get(CONFIG_MAP, Key("here", name))
+        if held and index % 3 == 0:
+            await store.delete(CONFIG_MAP, held.key)
+        elif held:
+            await store.update(CONFIG_MAP, held.object() | {"data": {"n": str(index)}})
+        else:
+            await store.create(CONFIG_MAP, config_map(name, n=str(index)))
+        states[store.revision] = now()
+    for revision, state in states.items():
+        _, entries = store.list(CONFIG_MAP, at=revision)
+        assert [(entry.key.name, entry.object()["data"]) for entry in entries] == state
+    with pytest.raises(ApiError) as error:
+        store.list(CONFIG_MAP, at=store.oldest - 1)
+    assert refusal(error) == (410, "Expired")
+
+
+@in_store
+async def test_a_watch_of_many_present_objects_is_not_cut_off_for_them(store: Store) -> None:
+    for index in range(watching.BEHIND + 10):
+        store._tables._committed.setdefault(CONFIG_MAP, {})[Key("here", f"m{index}")] = watching.Entry(
+            Key("here", f"m{index}"), 1, b'{"metadata":{"name":"x"}}'
+        )
+    watch = store.watch(CONFIG_MAP)
+    await store.create(CONFIG_MAP, config_map("one-more"))
+    seen = [await anext(watch) for _ in range(watching.BEHIND + 11)]
+    assert seen[-1].entry.key.name == "one-more"
