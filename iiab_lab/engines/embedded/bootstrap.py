@@ -23,8 +23,10 @@ class Step:
     folder: Path
 
 
+CHARTS = Path(__file__).parent / "charts"
+
 STEPS = (
-    Step("charts", "namespaces, tier 2, Prometheus: what Helm installs on a cluster", Path(__file__).parent / "charts"),
+    Step("charts", "roles, namespaces, tier 2, Prometheus: what Helm installs on a cluster", CHARTS),
     *(
         Step(name, why, manifests() / name)
         for name, why in (

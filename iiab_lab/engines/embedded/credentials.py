@@ -26,10 +26,14 @@ _YEARS = datetime.timedelta(days=3650)
 
 @dataclass(frozen=True)
 class Credentials:
-    """`token_key` signs service account tokens; `admin_token` is the kubeconfig's; the rest is files for TLS."""
+    """`token_key` signs service account tokens; `admin_token` is the kubeconfig's; the rest is files for TLS.
+
+    The client CA signs users' certificates, and nothing else trusts it."""
 
     certificate: Path
     key: Path
+    client_ca: Path
+    client_ca_key: Path
     ca_pem: str
     admin_token: str
     token_key: ec.EllipticCurvePrivateKey
@@ -39,13 +43,15 @@ class Credentials:
     def open(cls, folder: Path, port: int) -> Credentials:
         """Reads the folder, or fills it the first time."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (folder / "admin-token").exists():
+        if not (folder / "admin-token").exists() or not (folder / "client-ca.key").exists():
             _fill(folder)
         key = serialization.load_pem_private_key((folder / "service-accounts.key").read_bytes(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         return cls(
             folder / "apiserver.crt",
             folder / "apiserver.key",
+            folder / "client-ca.crt",
+            folder / "client-ca.key",
             (folder / "apiserver-ca.crt").read_text(),
             (folder / "admin-token").read_text(),
             key,
@@ -88,6 +94,9 @@ def _fill(folder: Path) -> None:
     """The admin token comes last: a folder that has one is complete."""
     ca_key, ca = _certificate("iiab-apiserver-ca", None)
     key, certificate = _certificate("kubernetes", (ca_key, ca))
+    client_key, client = _certificate("iiab-client-ca", None)
+    write_private(folder / "client-ca.crt", client.public_bytes(serialization.Encoding.PEM))
+    write_private(folder / "client-ca.key", _pem(client_key))
     write_private(folder / "apiserver-ca.crt", ca.public_bytes(serialization.Encoding.PEM))
     write_private(folder / "apiserver.crt", certificate.public_bytes(serialization.Encoding.PEM))
     write_private(folder / "apiserver.key", _pem(key))

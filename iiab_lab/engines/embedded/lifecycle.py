@@ -66,7 +66,18 @@ def reset(home: Path) -> None:
     if not home.exists():
         return
     down(home)
-    for name in ("store.db", "store.db-wal", "store.db-shm", "pods", "volumes", "logs", "proxies", "pki", "run"):
+    for name in (
+        "store.db",
+        "store.db-wal",
+        "store.db-shm",
+        "pods",
+        "volumes",
+        "logs",
+        "proxies",
+        "pki",
+        "run",
+        "audit.log",
+    ):
         path = home / name
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 

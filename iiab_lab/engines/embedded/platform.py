@@ -24,8 +24,9 @@ import psutil
 import uvloop
 from prometheus_client import Gauge
 
-from .apiserver.app import ApiServer
+from .apiserver.app import ApiServer, Doors
 from .apiserver.app import Metrics as ApiMetrics
+from .apiserver.audit import Audit
 from .apiserver.authn import Authenticator, Tokens
 from .apiserver.authz import Authorizer
 from .apiserver.plugins import plugins
@@ -76,11 +77,12 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         stack.push_async_callback(machine.supervisor.close)
 
         tokens = Tokens(credentials.token_key, store.read)
-        metrics, authorizer = ApiMetrics(), Authorizer(store)
+        metrics, authorizer, audit = ApiMetrics(), Authorizer(store), Audit(home / "audit.log")
+        stack.callback(audit.close)
         handlers = plugins(tokens, authorizer, machine.log_path, time.time)
-        authenticator = Authenticator(credentials.admin_token, tokens)
-        app = ApiServer(store, authenticator, handlers, metrics, authorizer)
-        server = Server(app, ports["kubernetes"], credentials.certificate, credentials.key)
+        doors = Doors(Authenticator(credentials.admin_token, tokens), authorizer, audit.write)
+        app = ApiServer(store, doors, handlers, metrics)
+        server = Server(app, ports["kubernetes"], credentials.certificate, credentials.key, credentials.client_ca)
         await server.start()
         stack.push_async_callback(server.stop)
 

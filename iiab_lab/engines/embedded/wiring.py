@@ -8,6 +8,7 @@ import psutil
 
 from .controllers.ca_bundle import CaBundleController
 from .controllers.certificate import CertificateController
+from .controllers.cluster_role import ClusterRoleController
 from .controllers.configuration import ConfigurationController
 from .controllers.deployment import DeploymentController
 from .controllers.endpoint_slice import EndpointSliceController
@@ -52,6 +53,7 @@ def controllers(
         NamespaceController(client, clock, kinds, credentials.ca_pem),
         NodeController(client, clock, psutil.virtual_memory().total),
         Scheduler(client),
+        ClusterRoleController(client),
         GarbageCollector(client, kinds()),
         PodController(client, processes, clock, record("kubelet"), account_files),
         ReplicaSetController(client, clock, record("replicaset-controller")),

@@ -1,41 +1,38 @@
 """HTTP ⇄ store: one ASGI application that speaks the Kubernetes API for every resource of the registry.
 
-The path says everything; no route is registered for any kind. What a kind does beyond that is a plug-in.
+The path says everything; no route is registered for any kind. What a kind does beyond that is a plug-in. Each request goes
+through the same doors: identity, in-flight limit, rights, then its verb; and each leaves a line in the audit log.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.requests import ClientDisconnect, Request
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.websockets import WebSocket
 
 from ....errors import ApiError
-from ..store.registry import Registry, Resource
+from ..objects.meta import Object
+from ..store.registry import Resource
 from ..store.store import Store
-from . import discovery, resources, status, stream
-from .authn import Authenticator
+from . import audit, authn, resources, status, stream
+from .admission import InFlight, is_long_running
+from .authn import Authenticator, User
 from .authz import Authorizer
+from .discovery import Discovery
 from .info import Info, parse
+from .nonresource import NonResource
 from .resources import Call
 from .subresources import Plugins
 
 log = logging.getLogger(__name__)
 
-VERSION = {
-    "major": "1",
-    "minor": "34",
-    "gitVersion": "v1.34.0+iiab",
-    "gitCommit": "",
-    "gitTreeState": "clean",
-    "buildDate": "",
-    "goVersion": "",
-    "compiler": "cpython",
-    "platform": "embedded",
-}
 _HANDLERS = {
     "get": resources.get,
     "list": resources.list_,
@@ -49,63 +46,101 @@ _HANDLERS = {
 
 
 class Metrics:
+    """Kubernetes' names."""
+
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "apiserver_request", "Requests by verb, resource and code.", ["verb", "resource", "code"], registry=registry
         )
-        self.seconds = Histogram("apiserver_request_duration_seconds", "Without watches.", ["verb"], registry=registry)
-        self.watches = Gauge("apiserver_longrunning_requests", "Open watches.", ["resource"], registry=registry)
+        self.seconds = Histogram(
+            "apiserver_request_duration_seconds", "Without long ones.", ["verb"], registry=registry
+        )
+        self.long = Gauge(
+            "apiserver_longrunning_requests", "Open watches, logs, forwards.", ["verb", "resource"], registry=registry
+        )
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What every request goes through."""
+
+    authenticate: Authenticator
+    authorizer: Authorizer
+    audit: Callable[[Object], None]
 
 
 class ApiServer:
-    def __init__(
-        self,
-        store: Store,
-        authenticator: Authenticator,
-        plugins: Plugins,
-        metrics: Metrics,
-        authorizer: Authorizer | None = None,
-    ) -> None:
-        self._store, self._authenticate, self._plugins, self._metrics = store, authenticator, plugins, metrics
-        self._authorizer = authorizer or Authorizer(store)
+    def __init__(self, store: Store, doors: Doors, plugins: Plugins, metrics: Metrics) -> None:
+        self._store, self._doors, self._plugins, self._metrics = store, doors, plugins, metrics
+        self._in_flight = InFlight(metrics.registry)
+        discovery = Discovery(store.registry, plugins.virtual)
+        self._non_resource = NonResource(store.registry, discovery, metrics.registry)
+        self._virtual = {(kind.group, kind.version, kind.plural): handle for kind, handle in plugins.virtual.items()}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            return
-        request = Request(scope, receive)
+        if scope["type"] == "http":
+            await self._http(Request(scope, receive), receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(WebSocket(scope, receive, send))
+
+    async def _http(self, request: Request, receive: Any, send: Any) -> None:
         info = parse(request.method, request.url.path, request.query_params)
-        began = time.perf_counter()
-        response = await self._respond(request, info)
-        labels = info.resource or "-"
-        self._metrics.requests.labels(info.verb, labels, str(response.status_code)).inc()
-        if info.verb == "watch":
-            with self._metrics.watches.labels(labels).track_inprogress():
-                await response(scope, receive, send)
+        entry, began = audit.Entry(request, info), time.perf_counter()
+        try:
+            async with self._in_flight.one(info):
+                response = await self._answered(request, info, entry)
+        except ApiError as error:
+            response = status.response(error)
+        response.headers["audit-id"] = entry.id
+        resource, code = info.resource or "-", response.status_code
+        self._metrics.requests.labels(info.verb, resource, str(code)).inc()
+        if is_long_running(info) and code < 400:
+            self._doors.audit(entry.event("ResponseStarted", code))
+            with self._metrics.long.labels(info.verb, resource).track_inprogress():
+                await response(request.scope, receive, send)
         else:
             self._metrics.seconds.labels(info.verb).observe(time.perf_counter() - began)
-            await response(scope, receive, send)
+            await response(request.scope, receive, send)
+        self._doors.audit(entry.event("ResponseComplete", code, *status.refusal(response)))
 
-    async def _respond(self, request: Request, info: Info) -> Response:
+    async def _answered(self, request: Request, info: Info, entry: audit.Entry) -> Response:
         try:
-            user = self._authenticate(request.headers.get("authorization", ""))
-            self._authorizer.require(user, info)
+            user = self._admitted(request, info, entry)
             if not info.resource:
-                return self._plain(request, info)
-            if virtual := self._plugins.virtual.get((info.group, info.resource)):
-                return await virtual(Call(request, info, user, self._store, None, {}))  # type: ignore[arg-type]
-            resource = self._resource(info)
-            call = Call(request, info, user, self._store, resource, dict(request.query_params))
-            return await self._handler(info, resource)(call)
+                return self._non_resource.answer(request, info)
+            return await self._of_resource(request, info, user)
         except ApiError as error:
             return status.response(error)
         except ClientDisconnect:
             return PlainTextResponse("", 499)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return status.response(ApiError(400, "BadRequest", f"the request could not be understood: {error}"))
         except Exception as error:
             log.exception("request failed: %s %s", info.verb, info.path)
             return status.response(ApiError(500, "InternalError", f"the API server failed: {error!r}"))
+
+    def _admitted(self, request: HTTPConnection, info: Info, entry: audit.Entry) -> User:
+        """Who asks, or for whom they may ask; raises 401 and 403."""
+        doors, peer = self._doors, request.scope.get("state", {}).get("peer")
+        user = entry.user = doors.authenticate(request.headers.get("authorization", ""), peer)
+        other = authn.impersonated(request.headers)
+        if other is not None:
+            for asked in _impersonation(other):
+                doors.authorizer.require(user, asked)
+            user = entry.acting_as = other
+        entry.reason = doors.authorizer.require(user, info)
+        return user
+
+    async def _of_resource(self, request: Request, info: Info, user: User) -> Response:
+        query = dict(request.query_params)
+        if virtual := self._virtual.get((info.group, info.version, info.resource)):
+            if info.verb != "create":
+                raise _not_allowed()
+            return await virtual(Call(request, info, user, self._store, None, query))  # type: ignore[arg-type]
+        resource = self._resource(info)
+        approval = self._plugins.approvals.get((info.group, info.resource))
+        return await self._handler(info, resource)(Call(request, info, user, self._store, resource, query, approval))
 
     def _resource(self, info: Info) -> Resource:
         found = self._store.registry.find(info.group, info.version, info.resource)
@@ -113,17 +148,16 @@ class ApiServer:
             raise ApiError(
                 404, "NotFound", "the server could not find the requested resource", "see: iiab kubectl api-resources"
             )
+        if info.namespace and not found.kind.namespaced and info.resource != "namespaces":
+            raise ApiError(404, "NotFound", f"{found.kind.resource} are not in namespaces", "leave the namespace out")
         return found
 
     def _handler(self, info: Info, resource: Resource) -> Any:
-        if info.subresource in ("", "status"):
-            if info.subresource and not resource.has_status:
-                raise ApiError(404, "NotFound", "the server could not find the requested resource")
+        if info.subresource == "" or (info.subresource == "status" and resource.has_status):
             handler = _HANDLERS.get(info.verb)
-            if handler is None or (info.verb == "create" and info.name):
-                raise ApiError(
-                    405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
-                )
+            missing = resource.kind.namespaced and not info.namespace and info.verb not in ("list", "watch")
+            if handler is None or missing or not _fits(info):
+                raise _not_allowed()
             return handler
         plugin = self._plugins.subresources.get((info.group, info.resource, info.subresource))
         if plugin is None and info.subresource in resource.subresources:
@@ -133,59 +167,52 @@ class ApiServer:
                 404,
                 "NotFound",
                 f"the embedded engine does not serve {info.resource}/{info.subresource}",
-                "use `iiab kubectl logs` to read, and a plain request through the gateway to reach a Pod",
+                "see what is served: iiab kubectl api-resources",
             )
         return plugin
 
-    def _plain(self, request: Request, info: Info) -> Response:
-        """What is no resource: health, version, metrics, discovery, OpenAPI."""
-        path = "/" + info.path.strip("/")
-        if path in ("/healthz", "/livez", "/readyz"):
-            return PlainTextResponse("ok")
-        if path == "/version":
-            return status.json(VERSION)
-        if path == "/metrics":
-            return Response(generate_latest(self._metrics.registry), media_type="text/plain; version=0.0.4")
-        found = self._discovery(request, path.strip("/").split("/"))
-        if found is None:
-            raise ApiError(404, "NotFound", "the server could not find the requested resource")
-        return found
-
-    def _discovery(self, request: Request, parts: list[str]) -> Response | None:
-        registry = self._store.registry
-        if "apidiscovery.k8s.io;v=v2;" in request.headers.get("accept", "").replace(" ", "") and parts in (
-            ["api"],
-            ["apis"],
-        ):
-            made = status.json(discovery.aggregated(registry, core=parts == ["api"]))
-            made.headers["content-type"] = discovery.AGGREGATED
-            return made
-        value = _document(registry, parts, request)
-        return status.json(value) if value is not None else None
+    async def _websocket(self, socket: WebSocket) -> None:
+        """Only what is a stream in both directions; refused with a Status before it is opened."""
+        info = parse("POST", socket.url.path, socket.query_params)
+        entry = audit.Entry(socket, info)
+        try:
+            user = self._admitted(socket, info, entry)
+            connect = self._plugins.sockets.get((info.group, info.resource, info.subresource))
+            if connect is None:
+                raise ApiError(404, "NotFound", "no WebSocket is served here", "use plain HTTP")
+            session = connect(socket, info, user, self._store)
+        except ApiError as error:
+            self._doors.audit(entry.event("ResponseComplete", error.code, error.reason, error.message))
+            await socket.send_denial_response(status.response(error))
+            return
+        self._doors.audit(entry.event("ResponseStarted", 101))
+        with self._metrics.long.labels("connect", info.resource).track_inprogress():
+            await session
+        self._doors.audit(entry.event("ResponseComplete", 101))
 
 
-def _document(registry: Registry, parts: list[str], request: Request) -> Any:
-    match parts:
-        case ["api"]:
-            return {
-                "kind": "APIVersions",
-                "versions": ["v1"],
-                "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": request.url.netloc}],
-            }
-        case ["apis"]:
-            return discovery.api_groups(registry)
-        case ["api", version]:
-            return discovery.api_resources(registry, "", version)
-        case ["apis", group]:
-            return discovery.api_group(registry, group)
-        case ["apis", group, version]:
-            return discovery.api_resources(registry, group, version)
-        case ["openapi", "v2"]:
-            return discovery.openapi_v2(registry)
-        case ["openapi", "v3"]:
-            return discovery.openapi_index(registry)
-        case ["openapi", "v3", "api", version]:
-            return discovery.openapi_v3(registry, "", version)
-        case ["openapi", "v3", "apis", group, version]:
-            return discovery.openapi_v3(registry, group, version)
-    return None
+def _fits(info: Info) -> bool:
+    """Objects are created in collections, everything else happens to one of them (or to the collection as such)."""
+    named = bool(info.name)
+    return named != (info.verb in ("create", "list", "deletecollection")) or info.verb == "watch"
+
+
+def _impersonation(other: User) -> list[Info]:
+    """What one must be allowed to do to act for somebody."""
+    prefix = "system:serviceaccount:"
+    if other.name.startswith(prefix) and other.name.count(":") == 3:
+        _, _, namespace, name = other.name.split(":")
+        asked = [Info("impersonate", "", "", "v1", namespace, "serviceaccounts", name)]
+    else:
+        asked = [Info("impersonate", "", "", "v1", "", "users", other.name)]
+    given = other.groups - {"system:authenticated"}
+    if other.name.startswith(prefix):
+        given -= authn.account_groups(other.name.split(":")[2])
+    asked += [Info("impersonate", "", "", "v1", "", "groups", group) for group in sorted(given)]
+    extra = "authentication.k8s.io"
+    asked += [Info("impersonate", "", extra, "v1", "", "userextras", "", name) for name in other.extra]
+    return asked + ([Info("impersonate", "", extra, "v1", "", "uids", other.uid)] if other.uid else [])
+
+
+def _not_allowed() -> ApiError:
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")

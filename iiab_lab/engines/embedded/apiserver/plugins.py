@@ -6,18 +6,26 @@ from collections.abc import Callable
 
 from .authn import Tokens
 from .authz import Authorizer
-from .subresources import Plugins, access_review, logs, scale, token
+from .escalation import Escalation
+from .subresources import Plugins, eviction, logs, refused, reviews, scale, token
 
 
 def plugins(tokens: Tokens, authorizer: Authorizer, log_path: logs.LogPath, now: Callable[[], float]) -> Plugins:
+    escalation = Escalation(authorizer)
+    rbac = "rbac.authorization.k8s.io"
     return Plugins(
         subresources={
+            **refused.handlers(),
             ("", "pods", "log"): logs.make(log_path),
+            ("", "pods", "eviction"): eviction.evict,
             ("", "serviceaccounts", "token"): token.make(tokens, now),
             ("*", "*", "scale"): scale.scale,
         },
-        virtual={
-            ("authorization.k8s.io", "selfsubjectaccessreviews"): access_review.review(authorizer),
-            ("authorization.k8s.io", "selfsubjectrulesreviews"): access_review.rules(authorizer),
+        virtual=reviews.handlers(authorizer, tokens),
+        approvals={
+            (rbac, "roles"): escalation.roles,
+            (rbac, "clusterroles"): escalation.roles,
+            (rbac, "rolebindings"): escalation.bindings,
+            (rbac, "clusterrolebindings"): escalation.bindings,
         },
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
-import orjson
-import yaml
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,17 +14,15 @@ from ....errors import ApiError
 from ..objects import selectors
 from ..objects.meta import Object
 from ..store.fields.managers import Writer
+from ..store.fields.paths import whole
 from ..store.registry import Resource
 from ..store.store import Store
-from ..store.watch import Entry
-from . import patch, status, tables
+from ..store.watch import Entry, expired
+from . import bodies, patch, query, represent, status
 from .authn import User
+from .field_selectors import supported
 from .info import Info
-
-MAX_BODY = 3 * 1024 * 1024
-_JSON = ("application/json", "")
-_PROTOBUF = "application/vnd.kubernetes.protobuf"
-_YAML = ("application/yaml", "application/x-yaml", "text/yaml")
+from .subresources import Approval
 
 
 @dataclass
@@ -38,81 +35,96 @@ class Call:
     store: Store
     resource: Resource
     query: dict[str, str] = field(default_factory=dict)
+    approval: Approval | None = None
+
+    @cached_property
+    def form(self) -> represent.Form:
+        return represent.form(self.request)
 
     @property
     def dry_run(self) -> bool:
-        return self.query.get("dryRun") == "All"
-
-    @property
-    def validation(self) -> str:
-        """Strict, unless the client asks for less."""
-        return self.query.get("fieldValidation") or "Strict"
+        return query.dry_run(self.query)
 
     @property
     def writer(self) -> Writer:
-        """As Kubernetes tells field managers apart: by name, else by the program that calls."""
-        agent = self.request.headers.get("user-agent", "").partition("/")[0]
-        return Writer((self.query.get("fieldManager") or agent or "unknown")[:128])
+        return Writer(query.field_manager(self.query, self.request.headers.get("user-agent", "")))
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """How a write is made, as the store's verbs take it."""
+        approve = partial(self.approval, self) if self.approval else None
+        made = {"writer": self.writer, "dry_run": self.dry_run, "validation": query.validation(self.query)}
+        return made | {"approve": approve}
 
 
 async def get(call: Call) -> Response:
-    return _answer(call, require(call))
+    query.revision(call.query, call.store.revision)
+    return represent.one(call, require(call))
 
 
 async def list_(call: Call) -> Response:
-    revision, entries = call.store.list(call.resource.stored, call.info.namespace or None)
-    chosen = list(filter(selected(call), entries))
-    if tables.wanted(call.request):
-        return status.json(tables.table(call.resource, [entry.object() for entry in chosen], str(revision), call.query))
-    items = b",".join(in_version(call, entry.raw) for entry in chosen)
-    kind = call.resource.kind
-    head = orjson.dumps(
-        {
-            "apiVersion": kind.api_version,
-            "kind": f"{kind.kind}List",
-            "metadata": {"resourceVersion": str(revision)},
-        }
-    )
-    return status.json(head[:-1] + b',"items":[' + items + b"]}")
+    """All at once, or page by page: every page of one list is true at the revision of the first."""
+    at, start = _revision(call)
+    revision, entries = call.store.list(call.resource.stored, call.info.namespace or None, at)
+    chosen = [entry for entry in filter(selected(call), entries) if start is None or entry.key > start]
+    limit = query.number(call.query, "limit") or len(chosen)
+    meta: Object = {"resourceVersion": str(revision)}
+    if len(chosen) > limit:
+        last = chosen[limit - 1].key
+        meta |= {"continue": query.token(query.Page(revision, *last))}
+        if not call.query.get("labelSelector") and not call.query.get("fieldSelector"):
+            meta |= {"remainingItemCount": len(chosen) - limit}
+    return represent.many(call, chosen[:limit], meta)
+
+
+def _revision(call: Call) -> tuple[int | None, tuple[str, str] | None]:
+    """(the revision to list at, or None for now; the key to go on after)."""
+    page, match = query.page(call.query), call.query.get("resourceVersionMatch", "")
+    if page:
+        if call.query.get("resourceVersion", "0") != "0":
+            raise ApiError(400, "BadRequest", "specifying resource version is not allowed when using continue")
+        if not call.store.oldest <= page.revision <= call.store.revision:
+            raise expired(page.revision, call.store.oldest)
+        return page.revision, (page.namespace, page.name)
+    if match and match not in ("Exact", "NotOlderThan"):
+        raise status.invalid("resourceVersionMatch", f'Unsupported value: "{match}": use "Exact" or "NotOlderThan"')
+    if match and not call.query.get("resourceVersion"):
+        raise status.invalid(
+            "resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
+        )
+    at = query.revision(call.query, call.store.revision)
+    return (at if match == "Exact" else None), None
 
 
 async def create(call: Call) -> Response:
     obj = await _object(call)
-    entry = await call.store.create(
-        call.resource.kind, obj, writer=call.writer, dry_run=call.dry_run, validation=call.validation
-    )
-    return _answer(call, entry, 201)
+    return represent.one(call, await call.store.create(call.resource.kind, obj, **call.written), 201)
 
 
 async def update(call: Call) -> Response:
     obj = await _object(call)
-    if obj["metadata"].get("name") != call.info.name:
-        raise ApiError(
-            400,
-            "BadRequest",
-            f"the name of the object ({obj['metadata'].get('name')}) does not match the name on the URL "
-            f"({call.info.name})",
-            "send it to its own URL",
-        )
-    return _answer(call, await _update(call, obj))
+    return represent.one(call, await _update(call, obj))
 
 
 async def modify(call: Call) -> Response:
     """PATCH, by content type, onto the latest state: only a resourceVersion in the patch itself can conflict."""
-    kind, content = _content_type(call), await body(call)
+    kind, content = bodies.content_type(call.request), await bodies.read(call.request)
     if kind == "application/apply-patch+yaml":
-        return await _apply(call, _parse_yaml(content))
+        return await _apply(call, await bodies.from_yaml(content))
+    if call.query.get("force"):
+        raise status.invalid("force", "Forbidden: may not be specified for non-apply patch")
     current = _latest(call).object()
-    patched = _patched(kind, current, _parse_json(content), call.resource.schema)
+    patched = _patched(call, kind, current, bodies.from_json(content))
     if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
         raise ApiError(422, "Invalid", "the patch leaves no object with metadata", "patch fields below the top")
-    return _answer(call, await _update(call, patched))
+    return represent.one(call, await _update(call, patched))
 
 
 async def delete(call: Call) -> Response:
-    entry = await call.store.delete(call.resource.kind, call.info.key, **await _delete_options(call))
+    options = query.delete_options(call.query, await bodies.parsed(call.request))
+    entry = await call.store.delete(call.resource.kind, call.info.key, **options)
     if call.store.get(call.resource.stored, call.info.key):
-        return _answer(call, entry)  # finalizers or a grace period hold it
+        return represent.one(call, entry)  # finalizers or a grace period hold it, or it was a dry run
     meta = entry.object()["metadata"]
     kind = call.resource.kind
     return status.json(
@@ -121,11 +133,16 @@ async def delete(call: Call) -> Response:
 
 
 async def delete_collection(call: Call) -> Response:
-    options = await _delete_options(call)
+    options = query.delete_options(call.query, await bodies.parsed(call.request))
     _, entries = call.store.list(call.resource.stored, call.info.namespace or None)
-    for entry in filter(selected(call), entries):
-        await call.store.delete(call.resource.kind, entry.key, **options)
-    return status.json(status.success())
+    chosen = list(filter(selected(call), entries))
+    for entry in chosen:
+        try:
+            await call.store.delete(call.resource.kind, entry.key, **options)
+        except ApiError as error:
+            if error.code != 404:  # somebody else was faster
+                raise
+    return represent.many(call, chosen, {"resourceVersion": str(call.store.revision)})
 
 
 def require(call: Call) -> Entry:
@@ -150,82 +167,20 @@ def selected(call: Call) -> Callable[[Entry], bool]:
     """labelSelector and fieldSelector → a predicate on entries; raises 400 for what is no selector."""
     try:
         labels = selectors.parse(call.query.get("labelSelector", ""))
-        fields = selectors.parse(call.query.get("fieldSelector", ""))
+        fields = supported(call.resource, selectors.parse_fields(call.query.get("fieldSelector", "")))
     except ValueError as error:
         raise ApiError(400, "BadRequest", str(error), "write KEY=VALUE,…") from error
+    if call.info.verb == "watch" and call.info.name:
+        fields.append(("metadata.name", "in", (call.info.name,)))
     if not labels and not fields:
         return lambda entry: True
     return lambda entry: selectors.holds(labels, dict(entry.labels)) and _fields_hold(fields, entry)
 
 
-def in_version(call: Call, raw: bytes) -> bytes:
-    """The stored bytes, or, asked for in another served version, the same object under that apiVersion."""
-    if call.resource.kind == call.resource.stored:
-        return raw
-    obj = orjson.loads(raw)
-    obj["apiVersion"] = call.resource.kind.api_version
-    return orjson.dumps(obj)
-
-
-async def body(call: Call) -> bytes:
-    """The request's body; raises 413 past 3 MB without reading it whole."""
-    declared = call.request.headers.get("content-length", "0")
-    chunks, size = [], 0
-    if declared.isdigit() and int(declared) > MAX_BODY:
-        raise _too_large()
-    async for chunk in call.request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise _too_large()
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-async def json_body(call: Call, *also: str) -> Any:
-    """A JSON or YAML body, parsed; raises 415 for types but these and `also`, 400 for what does not parse."""
-    kind, content = _content_type(call), await body(call)
-    if kind in _YAML:
-        return _parse_yaml(content)
-    if kind == _PROTOBUF:
-        raise ApiError(
-            415,
-            "UnsupportedMediaType",
-            "the embedded engine does not read protobuf, which kubectl's own `create` commands send",
-            "add --dry-run=client -o yaml, and pipe that into: kubectl apply -f -",
-        )
-    if kind not in (*_JSON, *also):
-        raise ApiError(
-            415,
-            "UnsupportedMediaType",
-            f"the body of the request was in an unknown format: {kind}",
-            "send application/json",
-        )
-    return _parse_json(content) if content else {}
-
-
-def _answer(call: Call, entry: Entry, code: int = 200) -> Response:
-    if tables.wanted(call.request):
-        made = status.json(tables.table(call.resource, [entry.object()], str(entry.revision), call.query), code)
-    else:
-        made = status.json(in_version(call, entry.raw), code)
-    for warning in entry.warnings:
-        made.headers.append("Warning", f'299 - "{warning}"')
-    return made
-
-
 async def _update(call: Call, obj: Object) -> Entry:
+    _complete(call, obj)
     subresource = "status" if call.info.subresource == "status" else ""
-    meta = obj["metadata"]
-    if call.resource.kind.namespaced:
-        meta["namespace"] = call.info.namespace
-    return await call.store.update(
-        call.resource.kind,
-        obj,
-        subresource=subresource,
-        writer=call.writer,
-        dry_run=call.dry_run,
-        validation=call.validation,
-    )
+    return await call.store.update(call.resource.kind, obj, subresource=subresource, **call.written)
 
 
 async def _apply(call: Call, applied: Object) -> Response:
@@ -234,39 +189,37 @@ async def _apply(call: Call, applied: Object) -> Response:
         raise ApiError(400, "BadRequest", "the body is no object", "send one Kubernetes object")
     _complete(call, applied)
     if not call.query.get("fieldManager"):
-        raise ApiError(422, "Invalid", "fieldManager: Required value: is required for apply patch", "add fieldManager=ME")
+        raise status.invalid("fieldManager", "Required value: is required for apply patch")
     if applied["metadata"].pop("managedFields", None):
         raise ApiError(400, "BadRequest", "metadata.managedFields must be nil", "leave it out of what you apply")
     existed = call.store.latest(call.resource.stored, call.info.key) is not None
-    entry = await call.store.apply(
-        call.resource.kind,
-        applied,
-        subresource=call.info.subresource,
-        writer=call.writer,
-        force=call.query.get("force") in ("1", "true"),
-        dry_run=call.dry_run,
-        validation=call.validation,
-    )
-    return _answer(call, entry, 200 if existed else 201)
+    options: dict[str, Any] = {
+        "subresource": call.info.subresource,
+        "force": query.flag(call.query, "force"),
+    } | call.written
+    entry = await call.store.apply(call.resource.kind, applied, **options)
+    return represent.one(call, entry, 200 if existed else 201)
 
 
-def _patched(kind: str, current: Object, given: Any, schema: dict[str, Any]) -> Any:
+def _patched(call: Call, kind: str, current: Object, given: Any) -> Any:
     if kind == "application/json-patch+json":
         return patch.json_patch(current, given)
     if kind == "application/merge-patch+json":
         return patch.merge(current, given)
-    if kind == "application/strategic-merge-patch+json":
-        return patch.strategic(current, given, schema)
-    raise ApiError(
-        415,
-        "UnsupportedMediaType",
-        f"the body of the request was in an unknown format: {kind}",
-        "send application/merge-patch+json, json-patch+json, strategic-merge-patch+json or apply-patch+yaml",
-    )
+    if kind == "application/strategic-merge-patch+json" and call.resource.native:
+        return patch.strategic(current, given, whole(call.resource.schema))
+    strategic = ["application/strategic-merge-patch+json"] if call.resource.native else []
+    accepted = [
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        *strategic,
+        "application/apply-patch+yaml",
+    ]
+    raise bodies.unsupported(kind, *accepted)
 
 
 async def _object(call: Call) -> Object:
-    obj = await json_body(call)
+    obj = await bodies.parsed(call.request)
     if not isinstance(obj, dict):
         raise ApiError(400, "BadRequest", "the body is no object", "send one Kubernetes object")
     _complete(call, obj)
@@ -287,31 +240,23 @@ def _complete(call: Call, obj: Object) -> None:
     meta = obj.setdefault("metadata", {})
     if not isinstance(meta, dict):
         raise ApiError(400, "BadRequest", "metadata must be an object", "mend the manifest")
+    if call.info.name:
+        _agree(meta, "name", call.info.name)
     if kind.namespaced:
-        if meta.setdefault("namespace", call.info.namespace) != call.info.namespace:
-            raise ApiError(
-                400,
-                "BadRequest",
-                f"the namespace of the object ({meta['namespace']}) does not match the namespace on the "
-                f"request ({call.info.namespace})",
-                "send it to its own namespace",
-            )
+        _agree(meta, "namespace", call.info.namespace)
     else:
         meta.pop("namespace", None)
 
 
-async def _delete_options(call: Call) -> dict[str, Any]:
-    given = await json_body(call)
-    options: dict[str, Any] = given if isinstance(given, dict) else {}
-    preconditions = options.get("preconditions") or {}
-    grace = options.get("gracePeriodSeconds", call.query.get("gracePeriodSeconds"))
-    return {
-        "uid": preconditions.get("uid"),
-        "revision": preconditions.get("resourceVersion"),
-        "propagation": options.get("propagationPolicy") or call.query.get("propagationPolicy") or "Background",
-        "grace": int(grace) if grace is not None else None,
-        "dry_run": call.dry_run or bool(options.get("dryRun")),
-    }
+def _agree(meta: Object, field: str, url: str) -> None:
+    meta[field] = meta.get(field) or url
+    if meta[field] != url:
+        raise ApiError(
+            400,
+            "BadRequest",
+            f"the {field} of the object ({meta[field]}) does not match the {field} on the URL ({url})",
+            "send it to its own URL",
+        )
 
 
 def _fields_hold(fields: list[selectors.Requirement], entry: Entry) -> bool:
@@ -324,25 +269,3 @@ def _field(obj: Any, path: str) -> str:
     for part in path.split("."):
         obj = obj.get(part) if isinstance(obj, dict) else None
     return "" if obj is None else str(obj)
-
-
-def _content_type(call: Call) -> str:
-    return call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _parse_json(content: bytes) -> Any:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise ApiError(400, "BadRequest", f"the body is no JSON: {error}", "mend it where the message says") from error
-
-
-def _parse_yaml(content: bytes) -> Any:
-    try:
-        return yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ApiError(400, "BadRequest", f"the body is no YAML: {error}", "mend it where the message says") from error
-
-
-def _too_large() -> ApiError:
-    return ApiError(413, "RequestEntityTooLarge", f"the body is larger than {MAX_BODY} bytes", "send less at once")

@@ -24,9 +24,29 @@ def body(error: ApiError) -> dict[str, Any]:
     return made | ({"details": error.details} if error.details else {})
 
 
+class Refusal(Response):
+    """A Status of failure, which knows what it says (the audit log asks)."""
+
+    def __init__(self, error: ApiError) -> None:
+        headers = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(error.code)
+        super().__init__(orjson.dumps(body(error)), error.code, headers, "application/json")
+        self.error = error
+
+
 def response(error: ApiError) -> Response:
-    headers = {"WWW-Authenticate": "Bearer"} if error.code == 401 else {}
-    return json(body(error), error.code, headers)
+    return Refusal(error)
+
+
+def refusal(response: Response) -> tuple[str, str]:
+    """(reason, message) of a refusal, else nothing."""
+    return (response.error.reason, response.error.message) if isinstance(response, Refusal) else ("", "")
+
+
+def invalid(field: str, message: str) -> ApiError:
+    """422 for an option of a request, as Kubernetes refuses ListOptions and the like."""
+    error = ApiError(422, "Invalid", f"{field}: {message}")
+    error.details = {"causes": [{"reason": "FieldValueInvalid", "message": message, "field": field}]}
+    return error
 
 
 def success(**more: Any) -> dict[str, Any]:

@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from starlette.requests import Request
-
 from ..objects.meta import Object
 from ..store.registry import Resource
 from . import cells
@@ -24,12 +22,8 @@ _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"
 Column = dict[str, Any]
 
 
-def wanted(request: Request) -> bool:
-    """A client that accepts tables names them before anything it falls back to."""
-    return "as=Table" in request.headers.get("accept", "").split(",")[0]
-
-
-def table(resource: Resource, objects: list[Object], revision: str, query: dict[str, str]) -> Object:
+def table(resource: Resource, objects: list[Object], meta: Object, query: dict[str, str]) -> Object:
+    """`meta` is the list's metadata."""
     columns, row = _columns(resource)
     include = query.get("includeObject", "Metadata")
     rows = [
@@ -54,7 +48,7 @@ def table(resource: Resource, objects: list[Object], revision: str, query: dict[
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
-        "metadata": {"resourceVersion": revision},
+        "metadata": meta,
         "columnDefinitions": definitions,
         "rows": rows,
     }

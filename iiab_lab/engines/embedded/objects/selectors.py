@@ -8,7 +8,17 @@ from typing import Any
 Labels = dict[str, str]
 Requirement = tuple[str, str, tuple[str, ...]]
 
-_SET = re.compile(r"^\s*(\S+)\s+(in|notin)\s+\(([^)]*)\)\s*$")
+_NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_KEY = rf"(?P<key>(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/)?{_NAME})"
+_VALUE = rf"(?:{_NAME})?"
+_FORMS = (
+    (re.compile(rf"{_KEY}\s*(?P<sign>==|=|!=)\s*(?P<value>{_VALUE})"), {"=": "in", "==": "in", "!=": "notin"}),
+    (re.compile(rf"{_KEY}\s*(?P<sign>[<>])\s*(?P<value>-?\d+)"), {"<": "lt", ">": "gt"}),
+    (re.compile(rf"{_KEY}\s+(?P<sign>in|notin)\s*\((?P<value>[^()]*)\)"), {"in": "in", "notin": "notin"}),
+    (re.compile(rf"(?P<sign>!)\s*{_KEY}(?P<value>)"), {"!": "doesnotexist"}),
+    (re.compile(rf"{_KEY}(?P<sign>)(?P<value>)"), {"": "exists"}),
+)
+_FIELD = re.compile(r"\s*([^=!\s]+?)\s*(==|=|!=)\s*(.*?)\s*")
 
 
 def matches(selector: dict[str, Any] | None, labels: Labels) -> bool:
@@ -31,17 +41,27 @@ def holds(requirements: list[Requirement], labels: Labels) -> bool:
     return all(_holds(requirement, labels) for requirement in requirements)
 
 
+def parse_fields(text: str) -> list[Requirement]:
+    """`metadata.name=x,type!=Warning` → requirements; raises ValueError on what is none of these."""
+    made: list[Requirement] = []
+    for part in filter(None, re.split(r"(?<!\\),", text)):
+        found = _FIELD.fullmatch(part)
+        if not found:
+            raise ValueError(f"invalid selector: {text!r}; can't understand {part!r}")
+        value = re.sub(r"\\([\\,=])", r"\1", found[3])
+        made.append((found[1], "notin" if found[2] == "!=" else "in", (value,)))
+    return made
+
+
 def _requirement(part: str) -> Requirement:
-    if found := _SET.match(part):
-        return found[1], found[2], tuple(value.strip() for value in found[3].split(","))
-    for sign, operator in (("!=", "notin"), ("==", "in"), ("=", "in")):
-        if sign in part:
-            key, value = part.split(sign, 1)
-            return key.strip(), operator, (value.strip(),)
-    part = part.strip()
-    if " " in part:
-        raise ValueError(f"unable to parse requirement: {part!r}")
-    return (part[1:].strip(), "doesnotexist", ()) if part.startswith("!") else (part, "exists", ())
+    for pattern, operators in _FORMS:
+        if found := pattern.fullmatch(part.strip()):
+            values = tuple(value.strip() for value in found["value"].split(","))
+            if not all(re.fullmatch(r"-?" + _VALUE, value) and len(value) <= 63 for value in values):
+                break
+            operator = operators[found["sign"]]
+            return found["key"], operator, () if operator in ("exists", "doesnotexist") else values
+    raise ValueError(f"unable to parse requirement: {part!r}")
 
 
 def _holds(requirement: Requirement, labels: Labels) -> bool:
@@ -50,4 +70,9 @@ def _holds(requirement: Requirement, labels: Labels) -> bool:
         return labels.get(key) in values if key in labels else False
     if operator == "notin":
         return labels.get(key) not in values
+    if operator in ("gt", "lt"):
+        held = labels.get(key, "")
+        if not re.fullmatch(r"-?\d+", held):
+            return False
+        return int(held) > int(values[0]) if operator == "gt" else int(held) < int(values[0])
     return (key in labels) == (operator == "exists")

@@ -40,9 +40,7 @@ class Gate:
         for plugin in (*self._plugins.get(resource.stored, ()), *self._general):
             plugin(Admit(resource.stored, "DELETE", None, obj, "", self._head))
 
-    def _plug_in(
-        self, resource: Resource, operation: str, obj: Object, old: Object | None, subresource: str
-    ) -> Object:
+    def _plug_in(self, resource: Resource, operation: str, obj: Object, old: Object | None, subresource: str) -> Object:
         for plugin in (*self._plugins.get(resource.stored, ()), *self._general):
             replaced = plugin(Admit(resource.stored, operation, obj, old, subresource, self._head))
             if replaced is not None:

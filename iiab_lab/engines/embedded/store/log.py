@@ -149,7 +149,9 @@ def check(path: Path) -> None:
 
 def _require_form(database: sqlite3.Connection, path: Path) -> None:
     if "checksum" not in {row[1] for row in database.execute("PRAGMA table_info(objects)")}:
-        raise LabError(f"The store {path} has the form of an earlier release.", "begin anew from the manifests: iiab reset")
+        raise LabError(
+            f"The store {path} has the form of an earlier release.", "begin anew from the manifests: iiab reset"
+        )
 
 
 def _damage(database: sqlite3.Connection) -> str:

@@ -19,6 +19,14 @@ from ..objects.meta import Object
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 
 
+# The groups that Kubernetes itself serves. Every other group is a CustomResourceDefinition's, ours included.
+NATIVE = frozenset(
+    ["", "apps", "batch", "autoscaling", "policy"]
+    + [f"{name}.k8s.io" for name in ("apiextensions", "certificates", "coordination", "discovery", "networking")]
+    + ["rbac.authorization.k8s.io"]
+)
+
+
 @dataclass(frozen=True)
 class Resource:
     """One served version of a kind. Every version shares the storage of `stored`, the storage version's Kind."""
@@ -33,15 +41,20 @@ class Resource:
     columns: tuple[Object, ...] = ()
     strict: bool = True  # ours are always strict; a user's own kinds follow fieldValidation
     scale: Object = field(default_factory=dict)
+    selectable: tuple[str, ...] = ()  # further fields that a field selector may name
 
     @property
     def has_status(self) -> bool:
         return "status" in self.subresources
 
     @property
+    def native(self) -> bool:
+        return self.kind.group in NATIVE
+
+    @property
     def counted(self) -> bool:
         """Whether changes are counted in metadata.generation: not for kinds without a spec, as ConfigMap."""
-        return not self.strict or "spec" in (self.schema.get("properties") or {})
+        return not self.native or "spec" in (self.schema.get("properties") or {})
 
 
 class Registry:
@@ -49,7 +62,8 @@ class Registry:
 
     def __init__(self, definitions: Iterable[Object] = ()) -> None:
         self._by_path: dict[tuple[str, str, str], Resource] = {}
-        self._by_kind: dict[tuple[str, str], Resource] = {}
+        self._by_kind: dict[tuple[str, str], Resource] = {}  # (apiVersion, kind)
+        self.version = 0  # counts changes of what is served
         for definition in definitions:
             self.add(definition, strict=True)
 
@@ -60,6 +74,7 @@ class Registry:
         return cls([_resolved(document, parts) for file in files for document in _read(file)])
 
     def add(self, definition: Object, *, strict: bool = False) -> None:
+        self.version += 1
         spec = definition["spec"]
         group, names, versions = spec["group"], spec["names"], spec["versions"]
         stored_version = next(version["name"] for version in versions if version.get("storage"))
@@ -82,16 +97,18 @@ class Registry:
                 tuple(version.get("additionalPrinterColumns") or ()),
                 strict,
                 subresources.get("scale") or {},
+                tuple(item["jsonPath"].lstrip(".") for item in version.get("selectableFields") or ()),
             )
             self._by_path[group, version["name"], names["plural"]] = resource
-            if version.get("storage") or (group, names["kind"]) not in self._by_kind:
-                self._by_kind[group, names["kind"]] = resource
+            self._by_kind[kind.api_version, kind.kind] = resource
 
     def remove(self, definition: Object) -> None:
+        self.version += 1
         spec = definition["spec"]
         for version in spec["versions"]:
-            self._by_path.pop((spec["group"], version["name"], spec["names"]["plural"]), None)
-        self._by_kind.pop((spec["group"], spec["names"]["kind"]), None)
+            gone = self._by_path.pop((spec["group"], version["name"], spec["names"]["plural"]), None)
+            if gone:
+                self._by_kind.pop((gone.kind.api_version, gone.kind.kind), None)
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         return self._by_path.get((group, version, plural))
@@ -106,15 +123,7 @@ class Registry:
 
     def for_object(self, obj: Object) -> Resource | None:
         """The resource an object says it is, by apiVersion and kind."""
-        group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
-        return next(
-            (
-                r
-                for r in self._by_path.values()
-                if (r.kind.group, r.kind.version, r.kind.kind) == (group, version, obj.get("kind"))
-            ),
-            None,
-        )
+        return self._by_kind.get((str(obj.get("apiVersion", "")), str(obj.get("kind", ""))))
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(list(self._by_path.values()))

@@ -31,6 +31,8 @@ from .watch import Change, Entry, Hub, Watch
 
 log = logging.getLogger(__name__)
 
+# Called with (object as it would be stored, stored object or None) before a write; raises what refuses it.
+Approve = Callable[[Object, Object | None], None]
 Objects = list[Object]  # inside the class, `list` is a verb of the API
 
 
@@ -40,6 +42,7 @@ class How(NamedTuple):
     writer: Writer
     dry_run: bool
     validation: str
+    approve: Approve | None
 
 
 class Store:
@@ -142,6 +145,10 @@ class Store:
     def count(self, kind: Kind) -> int:
         return len(self._tables.committed(kind))
 
+    def changed(self, kind: Kind) -> int:
+        """The revision of the latest change of a kind since the start; 0 before the first."""
+        return self._tables.changed(kind)
+
     @property
     def size(self) -> int:
         """How many objects there are."""
@@ -150,7 +157,14 @@ class Store:
     # Writing
 
     async def create(
-        self, kind: Kind, obj: Object, *, writer: Writer = UNKNOWN, dry_run: bool = False, validation: str = "Strict"
+        self,
+        kind: Kind,
+        obj: Object,
+        *,
+        writer: Writer = UNKNOWN,
+        dry_run: bool = False,
+        validation: str = "Strict",
+        approve: Approve | None = None,
     ) -> Entry:
         resource = self.registry.of(kind)
         who = _complete(writer, resource)
@@ -167,6 +181,8 @@ class Store:
             raise ApiError(
                 409, "AlreadyExists", f'{kind.resource} "{key.name}" already exists', "apply it, or choose another name"
             )
+        if approve:
+            approve(obj, None)
         self._record(resource, obj, None, who, entries)
         return await self._put(resource, obj, None, warnings, dry_run)
 
@@ -179,12 +195,13 @@ class Store:
         writer: Writer = UNKNOWN,
         dry_run: bool = False,
         validation: str = "Strict",
+        approve: Approve | None = None,
     ) -> Entry:
         """PUT: the object replaces the stored one; through `status`, its status alone does."""
         resource = self.registry.of(kind)
         before = self._require(resource, key_of(obj))
         changes.require_current(kind, obj["metadata"], before.object()["metadata"])
-        how = How(_complete(writer, resource, subresource), dry_run, validation)
+        how = How(_complete(writer, resource, subresource), dry_run, validation, approve)
         return await self._replace(resource, before, obj, how)
 
     async def apply(
@@ -197,13 +214,14 @@ class Store:
         force: bool = False,
         dry_run: bool = False,
         validation: str = "Strict",
+        approve: Approve | None = None,
     ) -> Entry:
         """Server-side apply: creates what is missing, else merges; raises 409 where another manager owns what changes."""
         resource = self.registry.of(kind)
         before = self.latest(resource.stored, key_of(applied))
         who = writer._replace(operation="Apply")
         if before is None and not subresource:
-            return await self.create(kind, applied, writer=who, dry_run=dry_run, validation=validation)
+            return await self.create(kind, applied, writer=who, dry_run=dry_run, validation=validation, approve=approve)
         before = before or self._require(resource, key_of(applied))
         old = before.object()
         changes.require_current(kind, applied["metadata"], old["metadata"])
@@ -212,7 +230,7 @@ class Store:
         who = _complete(who, resource, subresource)
         merged = server_side.apply(old, said, resource.schema, who, now, force=force)
         entries = merged["metadata"]["managedFields"]
-        return await self._replace(resource, before, merged, How(who, dry_run, validation), entries)
+        return await self._replace(resource, before, merged, How(who, dry_run, validation, approve), entries)
 
     async def delete(
         self,
@@ -248,6 +266,8 @@ class Store:
         old, subresource, dry_run = before.object(), how.writer.subresource, how.dry_run
         new = changes.status_onto(old, obj) if subresource == "status" else changes.carry_over(resource, old, obj)
         new, warnings = self._gate.admit(resource, "UPDATE", new, old, subresource, how.validation)
+        if how.approve:
+            how.approve(new, old)
         self._record(resource, new, old, how.writer, entries)
         if new == old:
             return Entry(before.key, before.revision, before.raw, warnings)

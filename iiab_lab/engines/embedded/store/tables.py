@@ -24,6 +24,7 @@ class Tables:
         self._head: dict[Kind, Table] = {}
         self._committed: dict[Kind, Table] = {}
         self._next = self._epoch = 0
+        self._changed: dict[Kind, int] = {}
         self.revision = 0
         self._loop = asyncio.get_running_loop()
 
@@ -42,6 +43,10 @@ class Tables:
 
     def kinds(self) -> list[Kind]:
         return list(self._committed)
+
+    def changed(self, kind: Kind) -> int:
+        """The revision of the latest committed change of a kind since the start; 0 before the first."""
+        return self._changed.get(kind, 0)
 
     @property
     def next_revision(self) -> int:
@@ -63,9 +68,7 @@ class Tables:
         self._log.append(record, done)
         await asyncio.shield(durable)
 
-    def _settle(
-        self, change: Change, durable: asyncio.Future[None], epoch: int, failure: BaseException | None
-    ) -> None:
+    def _settle(self, change: Change, durable: asyncio.Future[None], epoch: int, failure: BaseException | None) -> None:
         if failure is not None:
             if epoch == self._epoch:  # the first of those that fail together
                 self._epoch += 1
@@ -74,7 +77,7 @@ class Tables:
             if not durable.cancelled():
                 durable.set_exception(_refused(failure))
             return
-        self.revision = change.entry.revision
+        self.revision = self._changed[change.kind] = change.entry.revision
         _apply(self._committed.setdefault(change.kind, {}), change)
         self._published(change)
         if not durable.cancelled():

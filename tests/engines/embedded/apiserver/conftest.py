@@ -1,4 +1,4 @@
-"""A real API server over HTTPS on a free port, over a real store, with nothing behind it: no controller runs."""
+"""A real API server over HTTPS on a free port, over a real store, with what any API server has from its start, and no more."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from iiab_lab.engines.embedded.apiserver.app import ApiServer, Metrics
+from iiab_lab.engines.embedded.apiserver.app import ApiServer, Doors, Metrics
+from iiab_lab.engines.embedded.apiserver.audit import Audit
 from iiab_lab.engines.embedded.apiserver.authn import Authenticator, Tokens
 from iiab_lab.engines.embedded.apiserver.authz import Authorizer
 from iiab_lab.engines.embedded.apiserver.plugins import plugins
 from iiab_lab.engines.embedded.apiserver.serve import Server
+from iiab_lab.engines.embedded.bootstrap import CHARTS
+from iiab_lab.engines.embedded.controllers.cluster_role import ClusterRoleController
 from iiab_lab.engines.embedded.credentials import Credentials
+from iiab_lab.engines.embedded.reconcile.clock import SystemClock
+from iiab_lab.engines.embedded.reconcile.local_client import LocalClient
+from iiab_lab.engines.embedded.reconcile.manager import Manager
+from iiab_lab.engines.embedded.reconcile.manager import Metrics as ManagerMetrics
 from iiab_lab.engines.embedded.store.registry import Registry
 from iiab_lab.engines.embedded.store.store import Store
-from iiab_lab.kube import Kube
+from iiab_lab.kube import Kube, documents
 
 
 class Running:
@@ -50,13 +57,24 @@ class Running:
         store = await Store.open(self.home / "store.db", Registry.load())
         tokens, authorizer = Tokens(credentials.token_key, store.read), Authorizer(store)
         handlers = plugins(tokens, authorizer, lambda *key: self.home / "logs" / "-".join(map(str, key)), time.time)
-        app = ApiServer(store, Authenticator(credentials.admin_token, tokens), handlers, Metrics(), authorizer)
-        server = Server(app, port, credentials.certificate, credentials.key)
+        metrics, audit = Metrics(), Audit(self.home / "audit.log")
+        doors = Doors(Authenticator(credentials.admin_token, tokens), authorizer, audit.write)
+        app = ApiServer(store, doors, handlers, metrics)
+        server = Server(app, port, credentials.certificate, credentials.key, credentials.client_ca)
         await server.start()
+        client = LocalClient(store)
+        for path in sorted(CHARTS.glob("*.yaml")):
+            for _, obj in documents(path):
+                if obj["kind"] == "Namespace" or path.name == "rbac.yaml":
+                    await client.apply(obj)
+        manager = Manager(client, SystemClock(), [ClusterRoleController(client)], ManagerMetrics(metrics.registry))
+        manager.start()
         self._ready.set()
         await self._stop.wait()
+        await manager.stop()
         await server.stop()
         await store.close()
+        audit.close()
 
 
 @pytest.fixture(scope="module")

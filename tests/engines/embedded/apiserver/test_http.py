@@ -48,7 +48,7 @@ def refusal(kube: Kube, method: str, path: str, **options: Any) -> tuple[int, st
         ("GET", MAPS + "?labelSelector=a b", "", (400, "BadRequest")),
         ("GET", MAPS + "?watch=1&resourceVersion=abc", "", (400, "BadRequest")),
         ("POST", "/api/v1/namespaces/nowhere/configmaps", '{"metadata": {"name": "a"}}', (404, "NotFound")),
-        ("POST", "/api/v1/namespaces/wire/pods/p/exec", "{}", (404, "NotFound")),
+        ("POST", "/api/v1/namespaces/wire/pods/p/exec", "{}", (405, "MethodNotAllowed")),
     ],
 )
 def test_what_is_wrong_is_refused_by_code_and_reason(

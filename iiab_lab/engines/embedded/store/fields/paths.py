@@ -161,9 +161,7 @@ def shown(path: Path) -> str:
 def key_step(item: Any, schema: Schema) -> str:
     """The step of a list's item by its keys; a key that is left out has its default."""
     known = (schema.get("items") or {}).get("properties") or {}
-    keys = {
-        name: item.get(name, known.get(name, {}).get("default")) for name in schema["x-kubernetes-list-map-keys"]
-    }
+    keys = {name: item.get(name, known.get(name, {}).get("default")) for name in schema["x-kubernetes-list-map-keys"]}
     return "k:" + orjson.dumps({k: v for k, v in keys.items() if v is not None}, option=orjson.OPT_SORT_KEYS).decode()
 
 
