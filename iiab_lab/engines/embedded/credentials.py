@@ -19,7 +19,7 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _YEARS = datetime.timedelta(days=3650)
 
@@ -57,6 +57,31 @@ class Credentials:
             key,
             f"https://127.0.0.1:{port}",
         )
+
+    def sign_client(self, request: bytes, seconds: float) -> bytes:
+        """A certificate request (PEM) → a client certificate of the client CA (PEM); raises ValueError for what is none.
+
+        Nobody becomes `system:masters` this way: a certificate cannot be taken back.
+        """
+        wanted = x509.load_pem_x509_csr(request)
+        groups = wanted.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+        if not wanted.is_signature_valid or any(group.value == "system:masters" for group in groups):
+            raise ValueError("the request is not signed by its key, or asks for system:masters")
+        key = serialization.load_pem_private_key(self.client_ca_key.read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        now = datetime.datetime.now(datetime.UTC)
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(wanted.subject)
+            .issuer_name(x509.load_pem_x509_certificate(self.client_ca.read_bytes()).subject)
+            .public_key(wanted.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_after(now + datetime.timedelta(seconds=seconds))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        )
+        return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def write_kubeconfig(self, path: Path) -> None:
         write_private(path, self.kubeconfig(self.admin_token).encode())

@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from ...errors import NotReady, NotRunning, UsageError
+from ...errors import LabError, NotReady, NotRunning, UsageError
 from ...kube import Kube
 from . import bootstrap, ports
 from .processes.rundir import clean_run_dir
@@ -142,7 +142,7 @@ def _component(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 def _start(home: Path, chosen: dict[str, int]) -> None:
-    """Starts the control plane as a daemon and waits for the one byte that says the API server listens."""
+    """Starts the control plane as a daemon and waits for the one byte that says the API server listens, or for why it does not."""
     _sweep(home)
     ports.require_free(chosen)
     reader, writer = os.pipe()
@@ -159,11 +159,13 @@ def _start(home: Path, chosen: dict[str, int]) -> None:
         )
     os.close(writer)
     readable, _, _ = select.select([reader], [], [], _START_SECONDS)
-    started = bool(readable and os.read(reader, 1))
+    said = os.read(reader, 4096) if readable else b""
     os.close(reader)
-    if not started:
+    if said != b"1":
         process.kill()
         _sweep(home)
+        if said:
+            raise LabError(**json.loads(said))
         raise NotReady(f"The control plane did not start:\n{_tail(home / 'control-plane.log')}", "run: iiab doctor")
 
 

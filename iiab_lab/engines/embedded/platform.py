@@ -24,7 +24,9 @@ import psutil
 import uvloop
 from prometheus_client import Gauge
 
+from ...errors import LabError
 from .apiserver.app import ApiServer, Doors
+from ...errors import LabError
 from .apiserver.app import Metrics as ApiMetrics
 from .apiserver.audit import Audit
 from .apiserver.authn import Authenticator, Tokens
@@ -32,7 +34,6 @@ from .apiserver.authz import Authorizer
 from .apiserver.plugins import plugins
 from .apiserver.serve import Server
 from .credentials import Credentials, write_private
-from .objects.kinds import Kind
 from .processes.log_files import keep_small
 from .processes.machine import Machine
 from .processes.proxy import FileProxy
@@ -42,7 +43,8 @@ from .reconcile.clock import SystemClock
 from .reconcile.local_client import LocalClient
 from .reconcile.manager import Manager
 from .reconcile.manager import Metrics as ManagerMetrics
-from .store.admission.plugins import PLUGINS
+from .store.admission.plugins import GENERAL, PLUGINS
+from .store.definitions import served
 from .store.registry import Registry
 from .store.store import Store
 from .wiring import controllers
@@ -66,10 +68,12 @@ class Parts:
 async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentials) -> AsyncIterator[Parts]:
     """Everything, started in the order of who needs whom; ended in the reverse order."""
     async with contextlib.AsyncExitStack() as stack:
-        store = await Store.open(home / "store.db", Registry.load(), PLUGINS)
+        store = await Store.open(home / "store.db", Registry.load(), PLUGINS, GENERAL)
         stack.push_async_callback(store.close)
         client, clock, run = LocalClient(store), SystemClock(), run_dir(home)
         await unready(client, clock)
+        for definition in served():
+            await client.apply(definition)
         proxies = FileProxy(home / "proxies", run)
         host_ports = {80: ports["gateway"], 443: ports["gateway_tls"], 9090: ports["prometheus"]}
         machine = Machine(home, run, host_ports, proxies)
@@ -95,10 +99,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
                 "kubeconfig": credentials.kubeconfig(token, namespace).encode(),
             }
 
-        def kinds() -> list[Kind]:
-            return list({resource.stored for resource in store.registry})
-
-        made = controllers(client, machine, proxies, clock, account_files, kinds, credentials, ports)
+        made = controllers(client, machine, proxies, clock, account_files, credentials, ports)
         manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
         manager.start()
         stack.push_async_callback(manager.stop)
@@ -163,7 +164,13 @@ def main() -> int:
     home, ports, ready = Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.umask(0o077)
-    return uvloop.run(serve(home, ports, ready))
+    try:
+        return uvloop.run(serve(home, ports, ready))
+    except LabError as error:  # for whoever waits at the other end of the pipe
+        log.error("%s", error)
+        with contextlib.suppress(OSError):
+            os.write(ready, json.dumps({"message": error.message, "cure": error.cure}).encode())
+        return error.exit_code
 
 
 if __name__ == "__main__":

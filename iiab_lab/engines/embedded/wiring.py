@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 import psutil
 
 from .controllers.ca_bundle import CaBundleController
 from .controllers.certificate import CertificateController
+from .controllers.certificate_signing_request import CertificateSigningRequestController
 from .controllers.cluster_role import ClusterRoleController
 from .controllers.configuration import ConfigurationController
+from .controllers.custom_resource_definition import CustomResourceDefinitionController
 from .controllers.deployment import DeploymentController
 from .controllers.endpoint_slice import EndpointSliceController
 from .controllers.garbage_collector import GarbageCollector
@@ -26,12 +28,12 @@ from .controllers.node import NodeController
 from .controllers.pod import AccountFiles, PodController
 from .controllers.pod_autoscaler import PodAutoscalerController
 from .controllers.replica_set import ReplicaSetController
+from .controllers.resource_quota import ResourceQuotaController
 from .controllers.revision import RevisionController
 from .controllers.scheduler import Scheduler
 from .controllers.sidecar import SidecarController
 from .controllers.volume_claim import VolumeClaimController
 from .credentials import Credentials
-from .objects.kinds import Kind
 from .reconcile.events import Recorder
 from .reconcile.ports import Client, Clock, Controller, Processes, Proxy
 
@@ -42,7 +44,6 @@ def controllers(
     proxies: Proxy,
     clock: Clock,
     account_files: AccountFiles,
-    kinds: Callable[[], Iterable[Kind]],
     credentials: Credentials,
     ports: Mapping[str, int],
 ) -> list[Controller]:
@@ -50,11 +51,14 @@ def controllers(
         return Recorder(client, clock, component)
 
     return [
-        NamespaceController(client, clock, kinds, credentials.ca_pem),
+        NamespaceController(client, clock, credentials.ca_pem),
         NodeController(client, clock, psutil.virtual_memory().total),
         Scheduler(client),
         ClusterRoleController(client),
-        GarbageCollector(client, kinds()),
+        GarbageCollector(client),
+        ResourceQuotaController(client),
+        CustomResourceDefinitionController(client, clock),
+        CertificateSigningRequestController(client, clock, credentials.sign_client),
         PodController(client, processes, clock, record("kubelet"), account_files),
         ReplicaSetController(client, clock, record("replicaset-controller")),
         DeploymentController(client, clock),

@@ -106,7 +106,16 @@ def _deployment(obj: Object) -> list[Any]:
 
 def _replica_set(obj: Object) -> list[Any]:
     status, spec = obj.get("status") or {}, obj["spec"]
-    return [spec.get("replicas", 1), status.get("replicas", 0), status.get("readyReplicas", 0), _age(obj)]
+    containers = spec["template"]["spec"]["containers"]
+    return [
+        spec.get("replicas", 1),
+        status.get("replicas", 0),
+        status.get("readyReplicas", 0),
+        _age(obj),
+        ",".join(c["name"] for c in containers),
+        ",".join(c.get("image", "") for c in containers),
+        _selector(spec.get("selector")),
+    ]
 
 
 def _service(obj: Object) -> list[Any]:
@@ -131,6 +140,36 @@ def _job(obj: Object) -> list[Any]:
         finish = datetime.fromisoformat(end.replace("Z", "+00:00")) if end else datetime.now(UTC)
         took = duration(int((finish - start).total_seconds()))
     return [state, f"{status.get('succeeded', 0)}/{obj['spec'].get('completions', 1)}", took, _age(obj)]
+
+
+def _quota(obj: Object) -> list[Any]:
+    status = obj.get("status") or {}
+    hard, used = status.get("hard") or (obj.get("spec") or {}).get("hard") or {}, status.get("used") or {}
+    said = {name: f"{name}: {used.get(name, 0)}/{hard[name]}" for name in sorted(hard)}
+    limits = [text for name, text in said.items() if name.startswith("limits.")]
+    requests = [text for name, text in said.items() if not name.startswith("limits.")]
+    return [", ".join(requests), ", ".join(limits), _age(obj)]
+
+
+def _signing_request(obj: Object) -> list[Any]:
+    spec, status = obj["spec"], obj.get("status") or {}
+    decided = [c["type"] for c in status.get("conditions") or ()]
+    condition = ",".join([*(decided or ["Pending"]), *(["Issued"] if status.get("certificate") else [])])
+    lasts = spec.get("expirationSeconds")
+    return [_age(obj), spec["signerName"], spec.get("username", ""), duration(lasts) if lasts else "<none>", condition]
+
+
+def _service_account(obj: Object) -> list[Any]:
+    return [len(obj.get("secrets") or ()), _age(obj)]
+
+
+def _binding(obj: Object) -> list[Any]:
+    by_kind: dict[str, list[str]] = {}
+    for subject in obj.get("subjects") or ():
+        name = f"{subject['namespace']}/{subject['name']}" if subject["kind"] == "ServiceAccount" else subject["name"]
+        by_kind.setdefault(subject["kind"], []).append(name)
+    named = [", ".join(by_kind.get(kind, ())) for kind in ("User", "Group", "ServiceAccount")]
+    return [f"{obj['roleRef']['kind']}/{obj['roleRef']['name']}", _age(obj), *named]
 
 
 def _event(obj: Object) -> list[Any]:
@@ -174,12 +213,16 @@ def _named(*names: str, wide: tuple[str, ...] = ()) -> tuple[Column, ...]:
     return tuple({"name": name, "type": "string", "priority": int(name in wide)} for name in (*names, *wide))
 
 
+_BINDING = Cells(_named("Role", "Age", wide=("Users", "Groups", "ServiceAccounts")), _binding)
+
 KINDS = {
     ("", "Pod"): Cells(_named("Ready", "Status", "Restarts", "Age", wide=("IP", "Node")), _pod),
     ("apps", "Deployment"): Cells(
         _named("Ready", "Up-to-date", "Available", "Age", wide=("Containers", "Images", "Selector")), _deployment
     ),
-    ("apps", "ReplicaSet"): Cells(_named("Desired", "Current", "Ready", "Age"), _replica_set),
+    ("apps", "ReplicaSet"): Cells(
+        _named("Desired", "Current", "Ready", "Age", wide=("Containers", "Images", "Selector")), _replica_set
+    ),
     ("", "Service"): Cells(_named("Type", "Cluster-IP", "External-IP", "Port(s)", "Age", wide=("Selector",)), _service),
     ("", "Secret"): Cells(
         _named("Type", "Data", "Age"), lambda o: [o.get("type", "Opaque"), len(o.get("data") or {}), _age(o)]
@@ -187,6 +230,13 @@ KINDS = {
     ("", "ConfigMap"): Cells(_named("Data", "Age"), lambda o: [len(o.get("data") or {}), _age(o)]),
     ("", "Node"): Cells(_named("Status", "Roles", "Age", "Version", wide=("Internal-IP", "OS-Image")), _node),
     ("batch", "Job"): Cells(_named("Status", "Completions", "Duration", "Age"), _job),
+    ("", "ServiceAccount"): Cells(_named("Secrets", "Age"), _service_account),
+    ("", "ResourceQuota"): Cells(_named("Request", "Limit", "Age"), _quota),
+    ("certificates.k8s.io", "CertificateSigningRequest"): Cells(
+        _named("Age", "SignerName", "Requestor", "RequestedDuration", "Condition"), _signing_request
+    ),
+    ("rbac.authorization.k8s.io", "RoleBinding"): _BINDING,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): _BINDING,
     ("", "Event"): Cells(_named("Last Seen", "Type", "Reason", "Object", "Message"), _event),
     ("discovery.k8s.io", "EndpointSlice"): Cells(_named("AddressType", "Ports", "Endpoints", "Age"), _endpoint_slice),
 }

@@ -23,15 +23,17 @@ class Escalation:
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
 
-    def roles(self, call: Call, new: Object, old: Object | None) -> None:
+    def roles(self, call: Call, new: Object | None, old: Object | None) -> None:
         """For Role and ClusterRole."""
-        if old is not None and old.get("rules") == new.get("rules"):
+        if new is None or (old is not None and old.get("rules") == new.get("rules")):
             return
         if not self._may(call, "escalate", call.info.resource, new["metadata"]["name"]):
             self._require(call, new.get("rules") or [], new["metadata"].get("namespace", ""))
 
-    def bindings(self, call: Call, new: Object, old: Object | None) -> None:
+    def bindings(self, call: Call, new: Object | None, old: Object | None) -> None:
         """For RoleBinding and ClusterRoleBinding."""
+        if new is None:
+            return
         if old is not None and (old.get("subjects"), old["roleRef"]) == (new.get("subjects"), new["roleRef"]):
             return
         ref, namespace = new["roleRef"], new["metadata"].get("namespace", "")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from . import own_definitions
 from .authn import Tokens
 from .authz import Authorizer
 from .escalation import Escalation
-from .subresources import Plugins, eviction, logs, refused, reviews, scale, token
+from .subresources import Plugins, approval, eviction, logs, refused, reviews, scale, token
 
 
 def plugins(tokens: Tokens, authorizer: Authorizer, log_path: logs.LogPath, now: Callable[[], float]) -> Plugins:
@@ -19,10 +20,13 @@ def plugins(tokens: Tokens, authorizer: Authorizer, log_path: logs.LogPath, now:
             ("", "pods", "log"): logs.make(log_path),
             ("", "pods", "eviction"): eviction.evict,
             ("", "serviceaccounts", "token"): token.make(tokens, now),
+            ("certificates.k8s.io", "certificatesigningrequests", "approval"): approval.decide,
             ("*", "*", "scale"): scale.scale,
         },
         virtual=reviews.handlers(authorizer, tokens),
         approvals={
+            ("apiextensions.k8s.io", "customresourcedefinitions"): own_definitions.keep,
+            ("certificates.k8s.io", "certificatesigningrequests"): approval.asked,
             (rbac, "roles"): escalation.roles,
             (rbac, "clusterroles"): escalation.roles,
             (rbac, "rolebindings"): escalation.bindings,

@@ -122,6 +122,8 @@ async def modify(call: Call) -> Response:
 
 async def delete(call: Call) -> Response:
     options = query.delete_options(call.query, await bodies.parsed(call.request))
+    if call.approval:
+        call.approval(call, None, require(call).object())
     entry = await call.store.delete(call.resource.kind, call.info.key, **options)
     if call.store.get(call.resource.stored, call.info.key):
         return represent.one(call, entry)  # finalizers or a grace period hold it, or it was a dry run
@@ -137,6 +139,8 @@ async def delete_collection(call: Call) -> Response:
     _, entries = call.store.list(call.resource.stored, call.info.namespace or None)
     chosen = list(filter(selected(call), entries))
     for entry in chosen:
+        if call.approval:
+            call.approval(call, None, entry.object())
         try:
             await call.store.delete(call.resource.kind, entry.key, **options)
         except ApiError as error:

@@ -7,11 +7,9 @@ Wakes:  on every object, under the uid of each owner it names and under its own 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from ..objects.kinds import Key, Kind
 from ..objects.meta import Object, key_of
-from ..reconcile.ports import Client, Mapper, Result, Watch
+from ..reconcile.ports import Client, Result, Watch
 
 _FOREGROUND, _ORPHAN = "foregroundDeletion", "orphan"
 
@@ -19,12 +17,11 @@ _FOREGROUND, _ORPHAN = "foregroundDeletion", "orphan"
 class GarbageCollector:
     name = "garbagecollector"
 
-    def __init__(self, client: Client, kinds: Iterable[Kind]) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._kinds = {(kind.api_version, kind.kind): kind for kind in kinds}
         self._owners: dict[str, tuple[Kind, Key]] = {}
         self._dependents: dict[str, set[tuple[Kind, Key]]] = {}
-        self.watches = tuple(Watch(kind, self._remember(kind)) for kind in self._kinds.values())
+        self.watches = (Watch(None, self._remember),)
 
     async def reconcile(self, key: Key) -> Result | None:
         uid = key.name
@@ -46,25 +43,24 @@ class GarbageCollector:
             await self._release(kind, owner, _ORPHAN)
         return None
 
-    def _remember(self, kind: Kind) -> Mapper:
-        """Both indexes grow in the mapper, which sees every object before any reconcile of it."""
-
-        def keys(obj: Object) -> list[Key]:
-            uid, woken = obj["metadata"]["uid"], []
-            for reference in obj["metadata"].get("ownerReferences") or ():
-                owner_kind = self._kinds.get((reference["apiVersion"], reference["kind"]))
-                if owner_kind:
-                    namespace = obj["metadata"].get("namespace", "") if owner_kind.namespaced else ""
-                    self._owners[reference["uid"]] = (owner_kind, Key(namespace, reference["name"]))
-                    self._dependents.setdefault(reference["uid"], set()).add((kind, key_of(obj)))
-                    woken.append(Key("", reference["uid"]))
-            finalizers = obj["metadata"].get("finalizers") or ()
-            if uid in self._dependents or _FOREGROUND in finalizers or _ORPHAN in finalizers:
-                self._owners.setdefault(uid, (kind, key_of(obj)))
-                woken.append(Key("", uid))
-            return woken
-
-        return keys
+    def _remember(self, obj: Object) -> list[Key]:
+        """Both indexes grow in this mapper, which sees every object before any reconcile of it."""
+        meta, woken = obj["metadata"], []
+        kind = self._client.kind_of(obj["apiVersion"], obj["kind"])
+        if kind is None:
+            return []
+        for reference in meta.get("ownerReferences") or ():
+            owner_kind = self._client.kind_of(reference["apiVersion"], reference["kind"])
+            if owner_kind:
+                namespace = meta.get("namespace", "") if owner_kind.namespaced else ""
+                self._owners[reference["uid"]] = (owner_kind, Key(namespace, reference["name"]))
+                self._dependents.setdefault(reference["uid"], set()).add((kind, key_of(obj)))
+                woken.append(Key("", reference["uid"]))
+        finalizers, uid = meta.get("finalizers") or (), meta["uid"]
+        if uid in self._dependents or _FOREGROUND in finalizers or _ORPHAN in finalizers:
+            self._owners.setdefault(uid, (kind, key_of(obj)))
+            woken.append(Key("", uid))
+        return woken
 
     def _present(self, uid: str) -> list[tuple[Kind, Object]]:
         known = self._dependents.get(uid, set())
@@ -80,6 +76,8 @@ class GarbageCollector:
 
     def _has_other_owner(self, obj: Object, uid: str) -> bool:
         for other in _owner_uids(obj) - {uid}:
+            if other not in self._owners:
+                return True  # of a kind that is not served: nobody can tell that it is gone
             kind, key = self._owners[other]
             owner = self._client.get(kind, key)
             if owner is not None and owner["metadata"]["uid"] == other:

@@ -7,10 +7,8 @@ Wakes:  on the Namespace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from ..objects.conditions import condition
-from ..objects.kinds import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT, Key, Kind
+from ..objects.kinds import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT, Key
 from ..objects.meta import Object, key_of, new
 from ..objects.names import CONTENTS
 from ..objects.times import rfc3339
@@ -20,8 +18,8 @@ from ..reconcile.ports import Client, Clock, Result, Watch
 class NamespaceController:
     name = "namespace"
 
-    def __init__(self, client: Client, clock: Clock, kinds: Callable[[], Iterable[Kind]], ca: str) -> None:
-        self._client, self._clock, self._kinds, self._ca = client, clock, kinds, ca
+    def __init__(self, client: Client, clock: Clock, ca: str) -> None:
+        self._client, self._clock, self._ca = client, clock, ca
         self.watches = (Watch(NAMESPACE, lambda namespace: [key_of(namespace)]),)
 
     async def reconcile(self, key: Key) -> Result | None:
@@ -37,7 +35,9 @@ class NamespaceController:
 
     async def _empty(self, namespace: Object) -> Result | None:
         key = key_of(namespace)
-        left = [(kind, obj) for kind in self._kinds() if kind.namespaced for obj in self._client.list(kind, key.name)]
+        left = [
+            (kind, obj) for kind in self._client.kinds() if kind.namespaced for obj in self._client.list(kind, key.name)
+        ]
         for kind, obj in left:
             if not obj["metadata"].get("deletionTimestamp"):
                 await self._client.delete(kind, key_of(obj))

@@ -6,6 +6,8 @@ from __future__ import annotations
 PORTS = "iiab.lab/ports"
 # Of this engine: holds a Namespace until it is empty (Kubernetes keeps it in spec.finalizers).
 CONTENTS = "iiab.lab/contents"
+# Kubernetes': holds a CustomResourceDefinition until its objects are gone.
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 # Istio's: a Namespace whose Pods get a sidecar, the label that opts a Pod out, and the mark of a Pod that has one.
 INJECTION = "istio-injection"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterator, Mapping
 
 from ....errors import ApiError
@@ -57,7 +58,14 @@ class LocalClient:
             if error.code not in (404, 409):
                 raise
 
-    async def watch(self, kind: Kind) -> AsyncIterator[Event]:
+    def kinds(self) -> builtins.list[Kind]:
+        return builtins.list({resource.stored for resource in self._store.registry})
+
+    def kind_of(self, api_version: str, kind: str) -> Kind | None:
+        found = self._store.registry.for_object({"apiVersion": api_version, "kind": kind})
+        return found.stored if found else None
+
+    async def watch(self, kind: Kind | None) -> AsyncIterator[Event]:
         watch = self._store.watch(kind)
         try:
             async for change in watch:
@@ -66,10 +74,10 @@ class LocalClient:
             watch.close()
 
     def _kind(self, obj: Object) -> Kind:
-        resource = self._store.registry.for_object(obj)
-        if resource is None:
+        kind = self.kind_of(obj["apiVersion"], obj["kind"])
+        if kind is None:
             raise ApiError(404, "NotFound", f"no kind {obj.get('kind')} in {obj.get('apiVersion')} is served")
-        return resource.stored
+        return kind
 
 
 def _merged(current: Object, wanted: Object) -> Object:

@@ -36,7 +36,7 @@ class Manager:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        wakes: dict[Kind, list[tuple[Queue, Mapper]]] = {}
+        wakes: dict[Kind | None, list[tuple[Queue, Mapper]]] = {}
         for controller in self._controllers:
             queue = self._queues[controller.name]
             for watch in controller.watches:
@@ -56,7 +56,7 @@ class Manager:
     def _run(self, *loops: Coroutine[None, None, None]) -> None:
         self._tasks += [asyncio.create_task(loop) for loop in loops]
 
-    async def _follow(self, kind: Kind, mappers: list[tuple[Queue, Mapper]]) -> None:
+    async def _follow(self, kind: Kind | None, mappers: list[tuple[Queue, Mapper]]) -> None:
         """A watch that was cut off starts again with everything there is: reconciling twice is harmless."""
         while True:
             try:
@@ -66,7 +66,7 @@ class Manager:
                             queue.add(key)
                 return
             except ApiError as error:
-                log.warning("watch of %s starts again: %s", kind.resource, error.message)
+                log.warning("watch of %s starts again: %s", kind.resource if kind else "everything", error.message)
 
     async def _hear(self, source: AsyncIterator[Key], queue: Queue) -> None:
         async for key in source:

@@ -7,7 +7,7 @@ store, a stepped clock, and recorders for the other two.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -56,8 +56,16 @@ class Client(Protocol):
         """
         ...
 
-    def watch(self, kind: Kind) -> AsyncIterator[Event]:
-        """Every present object as ADDED, then every change, in order, until closed."""
+    def watch(self, kind: Kind | None) -> AsyncIterator[Event]:
+        """Every present object as ADDED, then every change, in order, until closed. None: of every kind, new ones too."""
+        ...
+
+    def kinds(self) -> Sequence[Kind]:
+        """Every kind that is served now."""
+        ...
+
+    def kind_of(self, api_version: str, kind: str) -> Kind | None:
+        """The kind behind an object's (or a reference's) own words."""
         ...
 
 
@@ -145,9 +153,9 @@ Mapper = Callable[[Object], Iterable[Key]]
 
 @dataclass(frozen=True)
 class Watch:
-    """A kind, and which keys a change of one of its objects wakes."""
+    """A kind (None for every kind), and which keys a change of one of its objects wakes."""
 
-    kind: Kind
+    kind: Kind | None
     keys: Mapper
 
 

@@ -63,19 +63,22 @@ class Registry:
     def __init__(self, definitions: Iterable[Object] = ()) -> None:
         self._by_path: dict[tuple[str, str, str], Resource] = {}
         self._by_kind: dict[tuple[str, str], Resource] = {}  # (apiVersion, kind)
+        self._ours: set[tuple[str, str]] = set()  # (group, plural): no user's definition takes their place
         self.version = 0  # counts changes of what is served
         for definition in definitions:
             self.add(definition, strict=True)
 
     @classmethod
     def load(cls, folder: Path = SCHEMAS) -> Registry:
-        parts = _read(folder / "_parts.yaml")[0]
-        files = sorted(file for file in folder.glob("*.yaml") if not file.name.startswith("_"))
-        return cls([_resolved(document, parts) for file in files for document in _read(file)])
+        return cls(definitions(folder))
 
     def add(self, definition: Object, *, strict: bool = False) -> None:
+        if self.is_ours(definition) and not strict:
+            return
         self.version += 1
         spec = definition["spec"]
+        if strict:
+            self._ours.add((spec["group"], spec["names"]["plural"]))
         group, names, versions = spec["group"], spec["names"], spec["versions"]
         stored_version = next(version["name"] for version in versions if version.get("storage"))
         for version in versions:
@@ -103,12 +106,18 @@ class Registry:
             self._by_kind[kind.api_version, kind.kind] = resource
 
     def remove(self, definition: Object) -> None:
+        if self.is_ours(definition):
+            return
         self.version += 1
         spec = definition["spec"]
         for version in spec["versions"]:
             gone = self._by_path.pop((spec["group"], version["name"], spec["names"]["plural"]), None)
             if gone:
                 self._by_kind.pop((gone.kind.api_version, gone.kind.kind), None)
+
+    def is_ours(self, definition: Object) -> bool:
+        """Whether a CustomResourceDefinition is of a kind that this engine serves by itself."""
+        return (definition["spec"]["group"], definition["spec"]["names"]["plural"]) in self._ours
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         return self._by_path.get((group, version, plural))
@@ -127,6 +136,13 @@ class Registry:
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(list(self._by_path.values()))
+
+
+def definitions(folder: Path = SCHEMAS) -> list[Object]:
+    """Every schema file of a folder, whole, in the form of CustomResourceDefinitions without metadata."""
+    parts = _read(folder / "_parts.yaml")[0]
+    files = sorted(file for file in folder.glob("*.yaml") if not file.name.startswith("_"))
+    return [_resolved(document, parts) for file in files for document in _read(file)]
 
 
 def _read(file: Path) -> list[Object]:

@@ -24,7 +24,7 @@ from iiab_lab.engines.embedded.processes.images import IMAGES, repository
 from iiab_lab.engines.embedded.reconcile.local_client import LocalClient
 from iiab_lab.engines.embedded.reconcile.manager import Manager, Metrics
 from iiab_lab.engines.embedded.reconcile.ports import Applied, Rejected
-from iiab_lab.engines.embedded.store.admission.plugins import PLUGINS
+from iiab_lab.engines.embedded.store.admission.plugins import GENERAL, PLUGINS
 from iiab_lab.engines.embedded.store.registry import Registry
 from iiab_lab.engines.embedded.store.store import Store
 from iiab_lab.engines.embedded.wiring import controllers
@@ -187,12 +187,11 @@ class World:
 @contextlib.asynccontextmanager
 async def world(folder: Path, *chapters: str) -> AsyncIterator[World]:
     """A running control plane with Namespace `here`, and the manifests of these folders applied."""
-    store = await Store.open(folder / "store.db", Registry.load(), PLUGINS)
+    store = await Store.open(folder / "store.db", Registry.load(), PLUGINS, GENERAL)
     made = World(store)
-    credentials = SimpleNamespace(ca_pem="PEM")
-    kinds = lambda: list({resource.stored for resource in store.registry})  # noqa: E731
+    credentials = SimpleNamespace(ca_pem="PEM", sign_client=lambda request, seconds: b"PEM")
     all_of_them = controllers(
-        made.client, made.machine, made.proxy, made.clock, lambda *_: {"token": b"t"}, kinds, credentials, _PORTS
+        made.client, made.machine, made.proxy, made.clock, lambda *_: {"token": b"t"}, credentials, _PORTS
     )
     manager = Manager(made.client, made.clock, all_of_them, Metrics(CollectorRegistry()))
     manager.start()

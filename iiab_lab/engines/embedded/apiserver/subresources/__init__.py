@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ..resources import Call
 
 Handler = Callable[["Call"], Awaitable[Response]]
-# (call, object as it would be stored, stored object or None): raises what refuses the write to this user.
-Approval = Callable[["Call", Object, "Object | None"], None]
+# (call, object as it would be stored or None for a deletion, stored object or None): raises what refuses it to this user.
+Approval = Callable[["Call", "Object | None", "Object | None"], None]
 
 # Checks at once (and raises ApiError), then goes on for as long as the socket is open.
 Socket = Callable[["WebSocket", "Info", "User", "Store"], Awaitable[None]]

@@ -1,13 +1,71 @@
-"""The table of what happens to writes of single kinds, in order."""
+"""The table of what happens to writes of single kinds, in order; then what happens to all."""
 
 from __future__ import annotations
 
-from ...objects.kinds import NAMESPACE, POD, SECRET, SERVICE, Kind
-from . import Plugin, defaults, sidecar, storage_initializer
+from ...objects.kinds import (
+    CLUSTER_ROLE_BINDING,
+    CONFIG_MAP,
+    CRD,
+    CSR,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    JOB,
+    LIMIT_RANGE,
+    NAMESPACE,
+    POD,
+    REPLICA_SET,
+    RESOURCE_QUOTA,
+    REVISION,
+    ROLE_BINDING,
+    SECRET,
+    SERVICE,
+    VOLUME_CLAIM,
+    Kind,
+)
+from . import (
+    Plugin,
+    amounts,
+    defaults,
+    definitions,
+    immutable,
+    lifecycle,
+    limit_range,
+    quota,
+    sidecar,
+    storage_initializer,
+)
+
+_ROLE_REF = immutable.fields("roleRef", message="cannot change roleRef")
 
 PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
-    NAMESPACE: (defaults.namespace,),
-    POD: (defaults.pod, storage_initializer.add, sidecar.inject),
-    SECRET: (defaults.secret,),
+    NAMESPACE: (lifecycle.immortal, defaults.namespace),
+    POD: (
+        defaults.pod,
+        limit_range.fill,
+        storage_initializer.add,
+        sidecar.inject,
+        immutable.pod,
+        amounts.pod,
+        limit_range.enforce,
+    ),
+    SECRET: (defaults.secret, immutable.fields("type"), immutable.sealed("data")),
+    CONFIG_MAP: (immutable.sealed("data", "binaryData"),),
     SERVICE: (defaults.service,),
+    LIMIT_RANGE: (amounts.limit_range, limit_range.complete),
+    RESOURCE_QUOTA: (amounts.quota,),
+    VOLUME_CLAIM: (
+        limit_range.enforce,
+        immutable.fields("spec.accessModes", "spec.storageClassName", message="spec is immutable after creation"),
+    ),
+    DEPLOYMENT: (immutable.fields("spec.selector"),),
+    REPLICA_SET: (immutable.fields("spec.selector"),),
+    JOB: (immutable.fields("spec.selector", "spec.template", "spec.completions"),),
+    REVISION: (immutable.fields("spec", message="Immutable fields changed"),),
+    ENDPOINT_SLICE: (immutable.fields("addressType"),),
+    ROLE_BINDING: (_ROLE_REF,),
+    CLUSTER_ROLE_BINDING: (_ROLE_REF,),
+    CRD: (definitions.define, immutable.fields("spec.group", "spec.scope", "spec.names.kind", "spec.names.plural")),
+    CSR: (immutable.fields("spec"),),
 }
+# After everything else, as in Kubernetes: only what would be stored is counted.
+GENERAL: tuple[Plugin, ...] = (quota.enforce,)

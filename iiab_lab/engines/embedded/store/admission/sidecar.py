@@ -21,6 +21,8 @@ CONTAINER = {
         {"containerPort": STATS_PORT, "name": "http-envoy-prom", "protocol": "TCP"},
         {"containerPort": READY_PORT, "name": "status-port", "protocol": "TCP"},
     ],
+    # Istio's own defaults; a ResourceQuota counts them.
+    "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "2", "memory": "1Gi"}},
     "readinessProbe": {
         "httpGet": {"path": "/healthz/ready", "port": READY_PORT},
         "periodSeconds": 15,

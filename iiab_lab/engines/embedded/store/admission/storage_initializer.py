@@ -13,6 +13,8 @@ from . import Admit
 # Equal to the release in manifests/versions.yaml; a test compares.
 IMAGE = "kserve/storage-initializer:v0.20.0"
 NAME, MODELS, CLAIM = "storage-initializer", "/mnt/models", "/mnt/pvc"
+# KServe's own defaults; a ResourceQuota counts them.
+_RESOURCES = {"requests": {"cpu": "100m", "memory": "100Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
 _VOLUME, _SOURCE, _SERVER = "kserve-provision-location", "kserve-pvc-source", "kserve-container"
 
 
@@ -32,7 +34,13 @@ def add(admit: Admit) -> Object | None:
         source = f"{CLAIM}/{path}"
         mounts.append({"name": _SOURCE, "mountPath": CLAIM, "readOnly": True})
         volumes.append({"name": _SOURCE, "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
-    init = {"name": NAME, "image": IMAGE, "args": [source, MODELS], "volumeMounts": mounts}
+    init: Object = {
+        "name": NAME,
+        "image": IMAGE,
+        "args": [source, MODELS],
+        "volumeMounts": mounts,
+        "resources": _RESOURCES,
+    }
     spec["initContainers"] = [*(spec.get("initContainers") or ()), init]
     spec["volumes"] = [*(spec.get("volumes") or ()), *volumes]
     for container in spec["containers"]:

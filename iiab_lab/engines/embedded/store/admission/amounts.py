@@ -1,0 +1,63 @@
+"""Every amount of a ResourceQuota, a LimitRange or a Pod is a quantity, and no Pod requests more than its limit → or 422."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...objects import quantities
+from ...objects.meta import Object
+from ..structural import invalid
+from . import Admit
+
+Cause = tuple[str, str]
+
+
+def quota(admit: Admit) -> Object | None:
+    obj = admit.object
+    if obj is not None:
+        hard = (obj.get("spec") or {}).get("hard") or {}
+        _require(admit, list(_wrong(hard, "spec.hard")))
+    return obj
+
+
+def limit_range(admit: Admit) -> Object | None:
+    obj = admit.object
+    if obj is not None:
+        names = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
+        items = enumerate(obj["spec"]["limits"])
+        _require(admit, [c for i, item in items for n in names for c in _wrong(item.get(n), f"spec.limits[{i}].{n}")])
+    return obj
+
+
+def pod(admit: Admit) -> Object | None:
+    obj = admit.object
+    if obj is None or admit.operation != "CREATE":
+        return obj
+    for index, container in enumerate(obj["spec"]["containers"]):
+        held, path = container.get("resources") or {}, f"spec.containers[{index}].resources"
+        _require(admit, [c for which in ("limits", "requests") for c in _wrong(held.get(which), f"{path}.{which}")])
+        _require(admit, list(_above(held, path)))
+    return obj
+
+
+def _wrong(amounts: Object | None, path: str) -> Iterator[Cause]:
+    for name, value in (amounts or {}).items():
+        try:
+            if quantities.parse(value) < 0:
+                yield f"{path}[{name}]", f'Invalid value: "{value}": must be greater than or equal to 0'
+        except ValueError as error:
+            yield f"{path}[{name}]", f"Invalid value: {error}"
+
+
+def _above(held: Object, path: str) -> Iterator[Cause]:
+    most = held.get("limits") or {}
+    for name, value in (held.get("requests") or {}).items():
+        if name in most and quantities.parse(value) > quantities.parse(most[name]):
+            limit = f"must be less than or equal to {name} limit of {most[name]}"
+            yield f"{path}.requests", f'Invalid value: "{value}": {limit}'
+
+
+def _require(admit: Admit, causes: list[Cause]) -> None:
+    if causes:
+        name = (admit.object or {})["metadata"]["name"]
+        raise invalid(admit.kind.kind, admit.kind.group, name, causes)
