@@ -47,7 +47,8 @@ class Kube:
         cluster = next(item["cluster"] for item in config["clusters"] if item["name"] == named["cluster"])
         user = next(item["user"] for item in config["users"] if item["name"] == named["user"])
         try:
-            self.session.mount("https://", Pinned(kube_tls.context(cluster, user)))
+            self.tls = kube_tls.context(cluster, user)
+            self.session.mount("https://", Pinned(self.tls))
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             raise UsageError(f"The certificates of {path} cannot be read: {error}", "mend the kubeconfig") from error
         if "token" in user:

@@ -1,5 +1,7 @@
 """`iiab kubectl …`: kubectl with this platform's kubeconfig, else a built-in get, describe, logs, apply, delete, wait.
 
+`port-forward` is always the lab's own.
+
 The built-in one asks the API server for the same tables kubectl prints, so both show the same columns.
 """
 
@@ -18,6 +20,10 @@ def kubectl(arguments: list[str]) -> int:
     kubeconfig = home() / "kubeconfig"
     if not kubeconfig.exists():
         raise NotRunning(f"There is no platform in {home()}.", "start it: iiab up")
+    if arguments[:1] == ["port-forward"]:
+        from .port_forward import main as forward
+
+        return forward(arguments[1:], kubeconfig)
     if real := find():
         sys.stdout.flush()
         os.execve(real, ["kubectl", *arguments], os.environ | {"KUBECONFIG": str(kubeconfig)})  # noqa: S606 - no shell

@@ -26,15 +26,14 @@ from prometheus_client import Gauge
 
 from ...errors import LabError
 from .apiserver.app import ApiServer, Doors
-from ...errors import LabError
 from .apiserver.app import Metrics as ApiMetrics
 from .apiserver.audit import Audit
 from .apiserver.authn import Authenticator, Tokens
 from .apiserver.authz import Authorizer
-from .apiserver.plugins import plugins
+from .apiserver.plugins import Doings, plugins
 from .apiserver.serve import Server
 from .credentials import Credentials, write_private
-from .processes.log_files import keep_small
+from .processes.log_files import keep
 from .processes.machine import Machine
 from .processes.proxy import FileProxy
 from .processes.rundir import run_dir
@@ -83,7 +82,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         tokens = Tokens(credentials.token_key, store.read)
         metrics, authorizer, audit = ApiMetrics(), Authorizer(store), Audit(home / "audit.log")
         stack.callback(audit.close)
-        handlers = plugins(tokens, authorizer, machine.log_path, time.time)
+        handlers = plugins(tokens, authorizer, Doings(machine.log_path, machine.dial), time.time)
         doors = Doors(Authenticator(credentials.admin_token, tokens), authorizer, audit.write)
         app = ApiServer(store, doors, handlers, metrics)
         server = Server(app, ports["kubernetes"], credentials.certificate, credentials.key, credentials.client_ca)
@@ -103,7 +102,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
         manager.start()
         stack.push_async_callback(manager.stop)
-        for task in (asyncio.create_task(_lag(metrics)), asyncio.create_task(keep_small(home / "logs"))):
+        for task in (asyncio.create_task(_lag(metrics)), asyncio.create_task(keep(home / "logs"))):
             stack.callback(task.cancel)
         yield Parts(store, machine, metrics)
 

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from . import own_definitions
 from .authn import Tokens
 from .authz import Authorizer
 from .escalation import Escalation
-from .subresources import Plugins, approval, eviction, logs, refused, reviews, scale, token
+from .subresources import Plugins, approval, eviction, logs, portforward, refused, reviews, scale, token
 
 
-def plugins(tokens: Tokens, authorizer: Authorizer, log_path: logs.LogPath, now: Callable[[], float]) -> Plugins:
+class Doings(NamedTuple):
+    """What the machine that runs the Pods does for the API."""
+
+    log_path: logs.LogPath
+    dial: portforward.Dial
+
+
+def plugins(tokens: Tokens, authorizer: Authorizer, doings: Doings, now: Callable[[], float]) -> Plugins:
     escalation = Escalation(authorizer)
     rbac = "rbac.authorization.k8s.io"
     return Plugins(
         subresources={
             **refused.handlers(),
-            ("", "pods", "log"): logs.make(log_path),
+            ("", "pods", "log"): logs.make(doings.log_path, now),
             ("", "pods", "eviction"): eviction.evict,
             ("", "serviceaccounts", "token"): token.make(tokens, now),
             ("certificates.k8s.io", "certificatesigningrequests", "approval"): approval.decide,
             ("*", "*", "scale"): scale.scale,
         },
+        sockets={("", "pods", "portforward"): portforward.make(doings.dial)},
         virtual=reviews.handlers(authorizer, tokens),
         approvals={
             ("apiextensions.k8s.io", "customresourcedefinitions"): own_definitions.keep,

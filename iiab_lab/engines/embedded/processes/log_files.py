@@ -1,24 +1,47 @@
 """Container logs that never fill the disk: rotated at 10 MiB like the kubelet's, and only the last two attempts kept.
 
 A program holds its log open for appending, so the file is copied aside and emptied in place: the few lines written in
-between are lost, as with logrotate's copytruncate.
+between are lost, as with logrotate's copytruncate. Beside each log, `N.times` says once a second how far it had grown
+(SECONDS OFFSET, a line each): a program's own lines carry no time, and `kubectl logs --since` asks for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import os
 import shutil
+import time
 from pathlib import Path
 
-MOST, ATTEMPTS, _EVERY = 10 * 2**20, 2, 5.0
+MOST, ATTEMPTS = 10 * 2**20, 2
+_MARK_EVERY, _TIDY_EVERY = 1.0, 5
 
 
-async def keep_small(folder: Path) -> None:
+async def keep(folder: Path) -> None:
     """Until cancelled. `folder` is <home>/logs."""
-    while True:
-        await asyncio.to_thread(tidy, folder)
-        await asyncio.sleep(_EVERY)
+    sizes: dict[Path, int] = {}
+    for count in itertools.count():
+        await asyncio.to_thread(mark, folder, sizes, time.time())
+        if count % _TIDY_EVERY == 0:
+            await asyncio.to_thread(tidy, folder)
+        await asyncio.sleep(_MARK_EVERY)
+
+
+def mark(folder: Path, sizes: dict[Path, int], now: float) -> None:
+    """Writes down which logs have grown since the last call; `sizes` is kept between calls."""
+    for file in folder.glob("*/*/*.log"):
+        with contextlib.suppress(FileNotFoundError):
+            size = file.stat().st_size
+            if size != sizes.get(file, 0):
+                with times_of(file).open("a" if size > sizes.get(file, 0) else "w") as times:
+                    times.write(f"{now:.3f} {size}\n")
+            sizes[file] = size
+
+
+def times_of(log: Path) -> Path:
+    return log.with_suffix(".times")
 
 
 def tidy(folder: Path, most: int = MOST) -> None:
@@ -26,6 +49,7 @@ def tidy(folder: Path, most: int = MOST) -> None:
         files = sorted(container.glob("*.log"), key=lambda file: int(file.stem))
         for old in files[:-ATTEMPTS]:
             old.unlink(missing_ok=True)
+            times_of(old).unlink(missing_ok=True)
             _aside(old).unlink(missing_ok=True)
         for file in files[-ATTEMPTS:]:
             if file.stat().st_size > most:

@@ -99,6 +99,16 @@ class Machine:
         while True:
             yield await self._changed.get()
 
+    async def dial(self, pod: Key, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the application behind a containerPort, past its sidecar; raises OSError where none listens."""
+        known = self._pods.get(uid)
+        if known is None:
+            raise OSError(f"the Pod {pod} does not run here")
+        socket = app_socket(self._run, pod, port)
+        if known.sandbox.meshed and socket.exists():
+            return await asyncio.open_unix_connection(socket)
+        return await asyncio.open_connection("127.0.0.1", known.ports.get(port, port))
+
     def log_path(self, pod: Key, uid: str, container: str, attempt: int) -> Path:
         return self._home / "logs" / f"{pod.namespace}_{pod.name}_{uid}" / container / f"{attempt}.log"
 

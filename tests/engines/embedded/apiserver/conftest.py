@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,12 @@ from iiab_lab.engines.embedded.apiserver.app import ApiServer, Doors, Metrics
 from iiab_lab.engines.embedded.apiserver.audit import Audit
 from iiab_lab.engines.embedded.apiserver.authn import Authenticator, Tokens
 from iiab_lab.engines.embedded.apiserver.authz import Authorizer
-from iiab_lab.engines.embedded.apiserver.plugins import plugins
+from iiab_lab.engines.embedded.apiserver.plugins import Doings, plugins
 from iiab_lab.engines.embedded.apiserver.serve import Server
 from iiab_lab.engines.embedded.bootstrap import CHARTS
 from iiab_lab.engines.embedded.controllers.cluster_role import ClusterRoleController
 from iiab_lab.engines.embedded.credentials import Credentials
+from iiab_lab.engines.embedded.objects.kinds import Key
 from iiab_lab.engines.embedded.reconcile.clock import SystemClock
 from iiab_lab.engines.embedded.reconcile.local_client import LocalClient
 from iiab_lab.engines.embedded.reconcile.manager import Manager
@@ -56,7 +58,13 @@ class Running:
         self.credentials, self.url = credentials, f"https://127.0.0.1:{port}"
         store = await Store.open(self.home / "store.db", Registry.load())
         tokens, authorizer = Tokens(credentials.token_key, store.read), Authorizer(store)
-        handlers = plugins(tokens, authorizer, lambda *key: self.home / "logs" / "-".join(map(str, key)), time.time)
+        self.listeners: dict[int, int] = {}  # containerPort → port of whoever plays the application of every Pod
+
+        async def dial(pod: Key, uid: str, port: int) -> Any:
+            return await asyncio.open_connection("127.0.0.1", self.listeners.get(port, 1))
+
+        doings = Doings(lambda *key: self.home / "logs" / "-".join(map(str, key)), dial)
+        handlers = plugins(tokens, authorizer, doings, time.time)
         metrics, audit = Metrics(), Audit(self.home / "audit.log")
         doors = Doors(Authenticator(credentials.admin_token, tokens), authorizer, audit.write)
         app = ApiServer(store, doors, handlers, metrics)
