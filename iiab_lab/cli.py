@@ -72,6 +72,22 @@ def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] 
 
 
 @app.command()
+def backup(file: Annotated[Path, typer.Argument(help="A new file; it will hold Secrets.")]) -> None:
+    """Write every object and volume to one file (not what Prometheus measured). The platform may run meanwhile."""
+    from .commands.backup import backup as run
+
+    run(file)
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="A file that `iiab backup` wrote.")]) -> None:
+    """Put a backup in the place of the platform's state. What was there is set aside, not deleted."""
+    from .commands.backup import restore as run
+
+    run(file)
+
+
+@app.command()
 def token(tenant: Annotated[str, typer.Argument(help="tenant-a, tenant-b, …")]) -> None:
     """Print a signed JWT for a tenant, as the identity service gives it to that tenant's client."""
     from .commands.token import print_token

@@ -66,7 +66,9 @@ def _with_progress(work: Any) -> Any:
             if doing:
                 began.setdefault(step, time.monotonic())
                 spinner.update(f"[bold]{step}[/]  {doing}")
-            else:
+            elif step in began:
                 _err.print(f"  [green]✓[/] {step:<14} {time.monotonic() - began[step]:6.2f} s")
+            else:  # a finding, which took no time
+                _err.print(f"  [green]✓[/] {step}")
 
         return work(progress)

@@ -13,7 +13,8 @@ from pathlib import Path
 from ...assets import manifests
 from ...kube import Kube, Object, documents, has_condition
 
-Progress = Callable[[str, str], None]  # (step, what it is doing now, or "" when done)
+# (step, what it is doing now, or "" when done; a step that never did anything is a finding)
+Progress = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,12 @@ _START_SECONDS, _STOP_SECONDS = 30.0, 20.0
 
 def up(home: Path, setting: str, progress: bootstrap.Progress) -> dict[str, Any]:
     """Boots what does not run, applies the platform, waits until ready → status. Idempotent."""
-    with _lock(home):
+    with locked(home):
         if find(home) is None:
             progress("control plane", "API server, store and controllers")
             _start(home, ports.choose(setting, home / "ports.json"))
             progress("control plane", "")
+            progress(f"store: {record(home)['store']}", "")
         kube = Kube(home / "kubeconfig")
         bootstrap.boot(kube, progress)
         _write_ca(kube, home / "ca.crt")
@@ -48,7 +49,7 @@ def up(home: Path, setting: str, progress: bootstrap.Progress) -> dict[str, Any]
 
 def down(home: Path) -> bool:
     """Stops everything this home runs; False if nothing did. Leaves the state."""
-    with _lock(home):
+    with locked(home):
         process = find(home)
         if process is not None:
             process.terminate()
@@ -120,7 +121,8 @@ def status_of(home: Path) -> dict[str, Any]:
 
 def _components(kube: Kube, known: dict[str, Any]) -> list[dict[str, Any]]:
     pods = kube.list("v1", "Pod")
-    found = [{"name": "control-plane", "version": known["version"], "ready": True, "restarts": 0, "message": ""}]
+    own = {"name": "control-plane", "version": known["version"], "ready": True, "restarts": 0}
+    found: list[dict[str, Any]] = [own | {"message": f"store found: {known['store']}"}]
     for pod in sorted(pods, key=lambda pod: (pod["metadata"]["namespace"], pod["metadata"]["name"])):
         if (pod.get("status") or {}).get("phase") != "Succeeded":
             found.append(_component(pod))
@@ -177,7 +179,8 @@ def _sweep(home: Path) -> None:
 
 
 @contextlib.contextmanager
-def _lock(home: Path) -> Iterator[None]:
+def locked(home: Path) -> Iterator[None]:
+    """One command at a time may change a home; a second one is refused."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with open(home / "lock", "w") as file:
         try:

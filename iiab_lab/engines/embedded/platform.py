@@ -112,7 +112,7 @@ async def serve(home: Path, ports: dict[str, int], ready: int) -> int:
     credentials = Credentials.open(home / "pki", ports["kubernetes"])
     credentials.write_kubeconfig(home / "kubeconfig")
     async with assembled(home, ports, credentials) as parts:
-        _record(home, ports)
+        _record(home, ports, parts.store.found)
         os.write(ready, b"1")
         os.close(ready)
         log.info("serving %s", home)
@@ -141,7 +141,7 @@ async def _lag(metrics: ApiMetrics) -> None:
         gauge.set(max(0.0, loop.time() - due))
 
 
-def _record(home: Path, ports: Mapping[str, int]) -> None:
+def _record(home: Path, ports: Mapping[str, int], found: str) -> None:
     """What `iiab status`, `down` and every client of this home read."""
     endpoints = {
         "gateway": f"http://localhost:{ports['gateway']}",
@@ -155,6 +155,7 @@ def _record(home: Path, ports: Mapping[str, int]) -> None:
         "version": version("iiab-lab"),
         "ports": dict(ports),
         "endpoints": endpoints,
+        "store": found,
     }
     write_private(home / "platform.json", json.dumps(known, indent=2).encode())
 

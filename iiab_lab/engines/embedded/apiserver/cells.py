@@ -38,7 +38,9 @@ def duration(seconds: int) -> str:
         return f"{minutes}m"
     if hours < 8:
         return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
-    return f"{hours}h" if days < 2 else f"{days}d"
+    if days < 2:
+        return f"{hours}h"
+    return f"{days}d{hours % 24}h" if days < 8 and hours % 24 else f"{days}d"
 
 
 def pod_status(pod: Object) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..objects.kinds import Key
+from .query import flag
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
@@ -49,7 +50,7 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> Info:
 
 
 def _collection_verb(verb: str, name: str, query: Mapping[str, str]) -> str:
-    if verb == "get" and query.get("watch") in ("1", "true"):
+    if verb == "get" and flag(query, "watch"):
         return "watch"
     if name:
         return verb

@@ -12,7 +12,6 @@ from ....errors import ApiError
 from ..objects.meta import Object
 from .status import invalid
 
-_TRUE, _FALSE = ("1", "true", "True", "TRUE", "t", "T"), ("", "0", "false", "False", "FALSE", "f", "F")
 _PROPAGATION = ("Background", "Foreground", "Orphan")
 _VALIDATION = ("", "Strict", "Warn", "Ignore")
 
@@ -28,10 +27,8 @@ class Page(NamedTuple):
 
 
 def flag(query: Query, name: str) -> bool:
-    given = query.get(name, "")
-    if given not in (*_TRUE, *_FALSE):
-        raise ApiError(400, "BadRequest", f"{name}: {given!r} is no boolean", f"write {name}=true")
-    return given in _TRUE
+    """As Kubernetes reads one: absent, "0" and "false" are false; everything else, the empty string too, is true."""
+    return query.get(name, "0").lower() not in ("0", "false")
 
 
 def number(query: Query, name: str) -> int | None:

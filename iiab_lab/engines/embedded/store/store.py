@@ -84,7 +84,8 @@ class Store:
                 entries.setdefault(kind, {})[record.key] = entry
         self._tables.load(revision, entries)
         self._hub = Hub(revision)
-        log.info("opened: %d objects at revision %d, integrity checked", self.size, revision)
+        self.found = f"{self.size} objects at revision {revision}, integrity checked" if revision else "new and empty"
+        log.info("opened: %s", self.found)
 
     async def close(self) -> None:
         self._hub.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +21,23 @@ from iiab_lab.engines.embedded.apiserver.authz import Authorizer
 from iiab_lab.engines.embedded.apiserver.plugins import Doings, plugins
 from iiab_lab.engines.embedded.apiserver.serve import Server
 from iiab_lab.engines.embedded.bootstrap import CHARTS
+from iiab_lab.engines.embedded.controllers.certificate_signing_request import CertificateSigningRequestController
 from iiab_lab.engines.embedded.controllers.cluster_role import ClusterRoleController
+from iiab_lab.engines.embedded.controllers.custom_resource_definition import CustomResourceDefinitionController
+from iiab_lab.engines.embedded.controllers.garbage_collector import GarbageCollector
+from iiab_lab.engines.embedded.controllers.namespace import NamespaceController
+from iiab_lab.engines.embedded.controllers.resource_quota import ResourceQuotaController
 from iiab_lab.engines.embedded.credentials import Credentials
 from iiab_lab.engines.embedded.objects.kinds import Key
 from iiab_lab.engines.embedded.reconcile.clock import SystemClock
 from iiab_lab.engines.embedded.reconcile.local_client import LocalClient
 from iiab_lab.engines.embedded.reconcile.manager import Manager
 from iiab_lab.engines.embedded.reconcile.manager import Metrics as ManagerMetrics
+from iiab_lab.engines.embedded.store.admission.plugins import GENERAL, PLUGINS
+from iiab_lab.engines.embedded.store.definitions import served
 from iiab_lab.engines.embedded.store.registry import Registry
 from iiab_lab.engines.embedded.store.store import Store
+from iiab_lab.errors import ApiError
 from iiab_lab.kube import Kube, documents
 
 
@@ -56,7 +66,7 @@ class Running:
         credentials = Credentials.open(self.home / "pki", port)
         credentials.write_kubeconfig(self.kubeconfig)
         self.credentials, self.url = credentials, f"https://127.0.0.1:{port}"
-        store = await Store.open(self.home / "store.db", Registry.load())
+        store = await Store.open(self.home / "store.db", Registry.load(), PLUGINS, GENERAL)
         tokens, authorizer = Tokens(credentials.token_key, store.read), Authorizer(store)
         self.listeners: dict[int, int] = {}  # containerPort → port of whoever plays the application of every Pod
 
@@ -71,11 +81,22 @@ class Running:
         server = Server(app, port, credentials.certificate, credentials.key, credentials.client_ca)
         await server.start()
         client = LocalClient(store)
+        for definition in served():
+            await client.apply(definition)
         for path in sorted(CHARTS.glob("*.yaml")):
             for _, obj in documents(path):
                 if obj["kind"] == "Namespace" or path.name == "rbac.yaml":
                     await client.apply(obj)
-        manager = Manager(client, SystemClock(), [ClusterRoleController(client)], ManagerMetrics(metrics.registry))
+        clock = SystemClock()
+        common = [
+            ClusterRoleController(client),
+            NamespaceController(client, clock, credentials.ca_pem),
+            GarbageCollector(client),
+            CustomResourceDefinitionController(client, clock),
+            ResourceQuotaController(client),
+            CertificateSigningRequestController(client, clock, credentials.sign_client),
+        ]
+        manager = Manager(client, clock, common, ManagerMetrics(metrics.registry))
         manager.start()
         self._ready.set()
         await self._stop.wait()
@@ -94,3 +115,28 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 def kube(server: Running) -> Kube:
     return Kube(server.kubeconfig)
+
+
+@pytest.fixture
+def space(kube: Kube, request: pytest.FixtureRequest) -> str:
+    """A namespace of the test's own."""
+    digest = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
+    name = f"{re.sub('[^a-z0-9]+', '-', request.node.originalname)[:40].strip('-')}-{digest}"
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
+
+
+def refusal(call: Callable[[], Any]) -> tuple[int, str, str]:
+    """(code, reason, message) with which a call is refused."""
+    with pytest.raises(ApiError) as caught:
+        call()
+    return caught.value.code, caught.value.reason, caught.value.message
+
+
+def eventually(fact: Callable[[], Any], seconds: float = 15) -> Any:
+    """The first truthy value; what is awaited is a fact, not a time."""
+    deadline = time.monotonic() + seconds
+    while not (found := fact()):
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.02)
+    return found

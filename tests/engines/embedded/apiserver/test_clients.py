@@ -165,8 +165,10 @@ def python_client(server: Running) -> Any:
 def test_the_python_client_creates_watches_and_deletes(python_client: Any) -> None:
     core = kubernetes.client.CoreV1Api(python_client)
     core.create_namespace({"metadata": {"name": "from-python"}})
-    core.create_namespaced_config_map("from-python", {"metadata": {"generateName": "settings-"}, "data": {"a": "1"}})
-    listed = core.list_namespaced_config_map("from-python")
+    core.create_namespaced_config_map(
+        "from-python", {"metadata": {"generateName": "settings-", "labels": {"made": "here"}}, "data": {"a": "1"}}
+    )
+    listed = core.list_namespaced_config_map("from-python", label_selector="made=here")
     name = listed.items[0].metadata.name
     assert name.startswith("settings-") and listed.items[0].data == {"a": "1"}
     core.patch_namespaced_config_map(name, "from-python", {"data": {"b": "2"}})
