@@ -6,6 +6,7 @@ get, describe, logs, apply, delete, wait, api-resources, version. Anything else 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -38,14 +39,16 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("-A", "--all-namespaces", action="store_true")
     parser.add_argument("-o", "--output", default="", help="wide, yaml, json or name")
     parser.add_argument("-l", "--selector", default="")
-    parser.add_argument("-f", "--filename", type=Path, help="a manifest; with logs: follow")
+    parser.add_argument("-f", "--filename", type=Path, help="a manifest")
+    parser.add_argument("--follow", action="store_true", help="with logs, where -f says the same")
     parser.add_argument("-c", "--container", default="")
     parser.add_argument("--tail", type=int)
+    parser.add_argument("--timestamps", action="store_true")
     parser.add_argument("-p", "--previous", action="store_true")
     parser.add_argument("--for", dest="wanted", default="")
     parser.add_argument("--timeout", default="30s")
-    if arguments[:1] == ["logs"]:  # -f means follow there
-        arguments = [word for word in arguments if word not in ("-f", "--follow")]
+    if "logs" in arguments:
+        arguments = ["--follow" if word == "-f" else word for word in arguments]
     return parser.parse_intermixed_args(arguments)
 
 
@@ -181,10 +184,14 @@ def _logs(kube: Kube, options: argparse.Namespace) -> int:
     parameters = {
         "container": options.container,
         "tailLines": options.tail,
-        "previous": "true" if options.previous else None,
+        **{flag: "true" for flag in ("previous", "follow", "timestamps") if getattr(options, flag)},
     }
-    answer = kube.raw("GET", kube.path("v1", "Pod", options.namespace, name) + "/log", params=parameters, timeout=60)
-    sys.stdout.write(answer.text)
+    path = kube.path("v1", "Pod", options.namespace, name) + "/log"
+    answer = kube.raw("GET", path, params=parameters, stream=True, timeout=(5, None))
+    with answer, contextlib.suppress(KeyboardInterrupt):
+        for piece in answer.iter_content(None):
+            sys.stdout.buffer.write(piece)
+            sys.stdout.flush()
     return 0
 
 

@@ -20,16 +20,27 @@ def kubectl(arguments: list[str]) -> int:
     kubeconfig = home() / "kubeconfig"
     if not kubeconfig.exists():
         raise NotRunning(f"There is no platform in {home()}.", "start it: iiab up")
-    if arguments[:1] == ["port-forward"]:
+    if _verb(arguments) == "port-forward":
         from .port_forward import main as forward
 
-        return forward(arguments[1:], kubeconfig)
+        return forward([word for word in arguments if word != "port-forward"], kubeconfig)
     if real := find():
         sys.stdout.flush()
         os.execve(real, ["kubectl", *arguments], os.environ | {"KUBECONFIG": str(kubeconfig)})  # noqa: S606 - no shell
     from ._kubectl import main
 
     return main(arguments, kubeconfig)
+
+
+def _verb(arguments: list[str]) -> str:
+    """The first word; a namespace may stand before it."""
+    words = iter(arguments)
+    for word in words:
+        if word in ("-n", "--namespace"):
+            next(words, "")
+        elif not word.startswith("-"):
+            return word
+    return ""
 
 
 def find() -> str:

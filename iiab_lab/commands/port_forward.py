@@ -76,7 +76,10 @@ def _target(kube: Kube, options: argparse.Namespace) -> tuple[str, list[Forward]
     kind, name = (kind.rstrip("s") if kind != "rs" else kind, name) if slash else ("pod", kind)
     if kind not in _KINDS:
         raise UsageError(f"cannot forward to a {kind}", f"choose one of: {', '.join(_KINDS)}")
-    obj = kube.raw("GET", kube.path(*_KINDS[kind], options.namespace, name)).json()
+    obj = kube.get(*_KINDS[kind], name, options.namespace)
+    if obj is None:
+        where = f'{kind} "{name}" not found in the namespace {options.namespace}'
+        raise UsageError(where, f"iiab kubectl get {kind} -n {options.namespace}")
     pod = obj if kind == "pod" else _pod_of(kube, obj, options.namespace)
     return pod["metadata"]["name"], [_forward(text, obj, pod) for text in options.ports]
 

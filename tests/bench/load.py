@@ -7,8 +7,11 @@ highest throughput. One core carries several thousand requests a second, above w
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from dataclasses import dataclass, field
+
+_LIMIT = 2**24  # of one answer
 
 
 @dataclass
@@ -22,15 +25,24 @@ class Sample:
         return len(self.latencies) / self.seconds
 
     def percentile(self, share: float) -> float:
-        """Seconds; nearest rank."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        """Seconds."""
+        return percentile(self.latencies, share)
+
+    def add(self, status: int, seconds: float) -> None:
+        self.latencies.append(seconds)
+        self.statuses[status] = self.statuses.get(status, 0) + 1
 
 
-def request(host: str, path: str, body: bytes, headers: dict[str, str]) -> bytes:
+def percentile(values: list[float], share: float) -> float:
+    """Nearest rank."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def request(host: str, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> bytes:
     fields = {"Host": host, "Content-Type": "application/json", "Content-Length": str(len(body))} | headers
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
+    return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
 def closed(port: int, message: bytes, connections: int, seconds: float) -> Sample:
@@ -40,10 +52,10 @@ def closed(port: int, message: bytes, connections: int, seconds: float) -> Sampl
         sample, began = Sample(), time.perf_counter()
 
         async def one() -> None:
-            connection = _Connection(port)
+            connection = Connection(port)
             while time.perf_counter() - began < seconds:
                 sent = time.perf_counter()
-                _count(sample, await connection.exchange(message), time.perf_counter() - sent)
+                sample.add(await connection.exchange(message), time.perf_counter() - sent)
             connection.close()
 
         await asyncio.gather(*(one() for _ in range(connections)))
@@ -61,9 +73,9 @@ def opened(port: int, message: bytes, rate: float, seconds: float, connections: 
         began = time.perf_counter()
 
         async def one() -> None:
-            connection = _Connection(port)
+            connection = Connection(port)
             while (when := await due.get()) >= 0:
-                _count(sample, await connection.exchange(message), time.perf_counter() - when)
+                sample.add(await connection.exchange(message), time.perf_counter() - when)
             connection.close()
 
         workers = [asyncio.create_task(one()) for _ in range(connections)]
@@ -80,19 +92,21 @@ def opened(port: int, message: bytes, rate: float, seconds: float, connections: 
     return asyncio.run(run())
 
 
-class _Connection:
+class Connection:
     """Kept alive; opened anew after it broke."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        self._port, self._tls = port, tls
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        self._streams = await asyncio.open_connection("127.0.0.1", self._port, ssl=self._tls, limit=_LIMIT)
+        return self._streams
 
     async def exchange(self, message: bytes) -> int:
         """The status; 0 where no answer came."""
         try:
-            if self._streams is None:
-                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-            return await _exchange(*self._streams, message)
+            return await _exchange(*(self._streams or await self.open()), message)
         except (OSError, asyncio.IncompleteReadError):
             self.close()
             return 0
@@ -112,8 +126,3 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     elif b"chunked" in lower:
         await reader.readuntil(b"0\r\n\r\n")
     return int(head[9:12])
-
-
-def _count(sample: Sample, status: int, seconds: float) -> None:
-    sample.latencies.append(seconds)
-    sample.statuses[status] = sample.statuses.get(status, 0) + 1

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -33,6 +36,26 @@ def test_get_shows_every_kind_with_its_own_columns(lab: Lab, kubectl: str) -> No
 def test_logs_of_the_model_server(lab: Lab, kubectl: str) -> None:
     pod = run(lab, kubectl, "get", "pod", "-n", "tenant-a", "-l", "component=predictor", "-o", "name").strip()
     assert "sklearn-iris" in run(lab, kubectl, "logs", pod, "-n", "tenant-a", "-c", "kserve-container")
+
+
+@HOW
+def test_logs_are_followed_while_they_grow(lab: Lab, kubectl: str) -> None:
+    pod = run(lab, kubectl, "get", "pod", "-n", "istio-system", "-o", "name").strip()
+    command = [sys.executable, "-m", "iiab_lab.cli", "kubectl", "logs", "-f", pod, "-n", "istio-system", "--tail=0"]
+    environment = lab.environment | {"IIAB_KUBECTL": "builtin" if kubectl == "builtin" else ""}
+    follower = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    at_last, seen = threading.Timer(60, follower.kill), threading.Event()
+    at_last.start()
+    asking = threading.Thread(target=lambda: [lab.token("tenant-a") for _ in range(100) if not seen.is_set()])
+    asking.start()
+    try:
+        assert follower.stdout and '"path":"/token"' in follower.stdout.readline()
+    finally:
+        seen.set()
+        at_last.cancel()
+        asking.join()
+        follower.kill()
+        follower.wait()
 
 
 @HOW

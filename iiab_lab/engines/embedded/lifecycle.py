@@ -28,6 +28,8 @@ from .processes.rundir import clean_run_dir
 from .processes.supervisor import kill_leftovers
 
 RECORD = "platform.json"
+# What a reset forgets; stores that were set aside stay.
+_STATE = ("store.db", "store.db-*", "pods", "volumes", "logs", "proxies", "pki", "run", "audit.log*")
 _START_SECONDS, _STOP_SECONDS = 30.0, 20.0
 
 
@@ -67,19 +69,7 @@ def reset(home: Path) -> None:
     if not home.exists():
         return
     down(home)
-    for name in (
-        "store.db",
-        "store.db-wal",
-        "store.db-shm",
-        "pods",
-        "volumes",
-        "logs",
-        "proxies",
-        "pki",
-        "run",
-        "audit.log",
-    ):
-        path = home / name
+    for path in (found for pattern in _STATE for found in home.glob(pattern)):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
