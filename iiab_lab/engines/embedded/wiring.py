@@ -53,7 +53,7 @@ def controllers(
     return [
         NamespaceController(client, clock, credentials.ca_pem),
         NodeController(client, clock, psutil.virtual_memory().total),
-        Scheduler(client),
+        Scheduler(client, clock, record("default-scheduler")),
         ClusterRoleController(client),
         GarbageCollector(client),
         ResourceQuotaController(client),

@@ -1,7 +1,7 @@
 """Deployment → ReplicaSets, one per template, rolled from the old to the new.
 
 Reads:  Deployments, their ReplicaSets.
-Writes: ReplicaSets; the Deployment's status (Available, Progressing).
+Writes: ReplicaSets; the Deployment's revision and status (Available, Progressing).
 Wakes:  on the Deployment and on every ReplicaSet it owns.
 """
 
@@ -11,7 +11,7 @@ import copy
 
 from ..objects.conditions import condition, merge
 from ..objects.kinds import DEPLOYMENT, REPLICA_SET, Key
-from ..objects.meta import Object, controller_of, key_of, labels_of, new, owner_keys
+from ..objects.meta import Object, annotations_of, controller_of, key_of, labels_of, new, owner_keys
 from ..objects.times import rfc3339, seconds
 from ..reconcile.ports import Client, Clock, Result, Watch
 from ..rules import rollout
@@ -34,10 +34,11 @@ class DeploymentController:
         sets = self._owned(deployment)
         hashed = rollout.template_hash(deployment["spec"]["template"])
         current = next((rs for rs in sets if labels_of(rs).get(_HASH) == hashed), None)
-        if current is None:
-            current = await self._client.create(_replica_set(deployment, hashed, len(sets) + 1))
-            sets.append(current)
         old = [rs for rs in sets if rs is not current]
+        if current is None:
+            current = await self._client.create(_replica_set(deployment, hashed))
+        sets = [*old, current]
+        await self._number(deployment, current, max(map(_revision, old), default=0))
         if not deployment["spec"].get("paused"):
             await self._roll(deployment, current, old)
         await self._prune(deployment, old)
@@ -49,6 +50,14 @@ class DeploymentController:
         uid = deployment["metadata"]["uid"]
         listed = self._client.list(REPLICA_SET, deployment["metadata"]["namespace"])
         return [rs for rs in listed if (controller_of(rs) or {}).get("uid") == uid]
+
+    async def _number(self, deployment: Object, current: Object, before: int) -> None:
+        """A template that comes back, as by `kubectl rollout undo`, is a new revision."""
+        said = {_REVISION: str(max(_revision(current), before + 1))}
+        for obj in (current, deployment):
+            meta = {name: obj["metadata"][name] for name in ("name", "namespace")} | {"annotations": said}
+            if annotations_of(obj).get(_REVISION) != said[_REVISION]:
+                await self._client.apply({name: obj[name] for name in ("apiVersion", "kind")} | {"metadata": meta})
 
     async def _roll(self, deployment: Object, current: Object, old: list[Object]) -> None:
         spec = deployment["spec"]
@@ -62,7 +71,7 @@ class DeploymentController:
     async def _prune(self, deployment: Object, old: list[Object]) -> None:
         """Keeps as many empty old ReplicaSets as revisionHistoryLimit says, the newest."""
         empty = [rs for rs in old if _sizes(rs) == (0, 0) and not (rs.get("status") or {}).get("replicas")]
-        empty.sort(key=lambda rs: int(rs["metadata"].get("annotations", {}).get(_REVISION, 0)), reverse=True)
+        empty.sort(key=_revision, reverse=True)
         for replica_set in empty[deployment["spec"].get("revisionHistoryLimit", 10) :]:
             await self._client.delete(REPLICA_SET, key_of(replica_set), uid=replica_set["metadata"]["uid"])
 
@@ -125,7 +134,11 @@ class DeploymentController:
         return Result(max(0.0, left) + 0.1) if left is not None else None
 
 
-def _replica_set(deployment: Object, hashed: str, revision: int) -> Object:
+def _revision(replica_set: Object) -> int:
+    return int(annotations_of(replica_set).get(_REVISION, 0))
+
+
+def _replica_set(deployment: Object, hashed: str) -> Object:
     meta, spec = deployment["metadata"], deployment["spec"]
     template = copy.deepcopy(spec["template"])
     template.setdefault("metadata", {}).setdefault("labels", {})[_HASH] = hashed
@@ -136,7 +149,6 @@ def _replica_set(deployment: Object, hashed: str, revision: int) -> Object:
         meta["namespace"],
         owner=deployment,
         labels=template["metadata"]["labels"],
-        annotations={_REVISION: str(revision)},
         spec={"replicas": 0, "selector": selector, "template": template},
     )
 

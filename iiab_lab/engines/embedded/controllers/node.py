@@ -34,7 +34,7 @@ class NodeController:
         if key.name != NAME:
             return None
         labels = {"kubernetes.io/hostname": NAME, "kubernetes.io/os": platform.system().lower()}
-        node = await self._client.apply(new(NODE, NAME, labels=labels, spec={}))
+        node = await self._client.apply(new(NODE, NAME, labels=labels))
         ready = condition("Ready", True, "KubeletReady", "processes can be started", now=rfc3339(self._clock.now()))
         size = {"cpu": str(os.cpu_count()), "memory": f"{self._memory // 1024}Ki"}
         status = {

@@ -8,6 +8,7 @@ from iiab_lab.engines.embedded.objects.kinds import (
     EVENT,
     JOB,
     NAMESPACE,
+    NODE,
     POD,
     REPLICA_SET,
     SECRET,
@@ -192,3 +193,32 @@ async def test_a_namespace_goes_with_everything_in_it(w: World) -> None:
     kinds = (DEPLOYMENT, REPLICA_SET, POD, CONFIG_MAP, SECRET)
     await w.until(lambda: w.get(NAMESPACE, "here") is None and not any(w.names(kind) for kind in kinds))
     assert w.machine.running() == 0
+
+
+def revisions(w: World) -> dict[str, list[str]]:
+    """kind → the revisions its objects carry."""
+    name = "deployment.kubernetes.io/revision"
+    found = {"Deployment": [w.get(DEPLOYMENT, "web")], "ReplicaSet": w.client.list(REPLICA_SET, "here")}
+    return {
+        kind: sorted((o or {}).get("metadata", {}).get("annotations", {}).get(name, "") for o in objects)
+        for kind, objects in found.items()
+    }
+
+
+@in_world()
+async def test_a_template_that_comes_back_is_a_new_revision(w: World) -> None:
+    for version, wanted in (("one", ["1"]), ("two", ["1", "2"]), ("one", ["2", "3"])):
+        await deployed(w, version=version)
+        await w.until(lambda wanted=wanted: revisions(w) == {"Deployment": wanted[-1:], "ReplicaSet": wanted})
+
+
+@in_world()
+async def test_a_pod_waits_while_the_node_is_cordoned(w: World) -> None:
+    cordoned = "{apiVersion: v1, kind: Node, metadata: {name: iiab}, spec: {unschedulable: %s}}"
+    await w.apply(cordoned % "true")
+    await deployed(w)
+    await w.until(lambda: [condition(pod, "PodScheduled") for pod in w.pods()] == [("False", "Unschedulable")])
+    assert "FailedScheduling" in {event["reason"] for event in w.client.list(EVENT, "here")}
+    await w.apply(cordoned % "false")
+    await w.until(lambda: ready_replicas(w) == 1)
+    assert [condition(pod, "PodScheduled")[0] for pod in w.pods()] == ["True"]
