@@ -33,6 +33,7 @@ from .apiserver.authz import Authorizer
 from .apiserver.plugins import Doings, plugins
 from .apiserver.serve import Server
 from .credentials import Credentials, write_private
+from .objects.meta import Object
 from .processes.log_files import keep
 from .processes.machine import Machine
 from .processes.proxy import FileProxy
@@ -74,7 +75,8 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         for definition in served():
             await client.apply(definition)
         proxies = FileProxy(home / "proxies", run)
-        host_ports = {80: ports["gateway"], 443: ports["gateway_tls"], 9090: ports["prometheus"]}
+        asked = {80: "gateway", 443: "gateway_tls", 8085: "management", 9090: "prometheus"}
+        host_ports = {port: ports[name] for port, name in asked.items()}
         machine = Machine(home, run, host_ports, proxies)
         await machine.supervisor.open()
         stack.push_async_callback(machine.supervisor.close)
@@ -89,8 +91,10 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         await server.start()
         stack.push_async_callback(server.stop)
 
-        def account_files(namespace: str, name: str) -> Mapping[str, bytes]:
-            token = tokens.issue(namespace, name, _ACCOUNT_TOKEN_SECONDS)
+        def account_files(pod: Object) -> Mapping[str, bytes]:
+            meta, name = pod["metadata"], pod["spec"].get("serviceAccountName", "default")
+            namespace, bound = meta["namespace"], {"kind": "Pod", "name": meta["name"], "uid": meta["uid"]}
+            token = tokens.issue(namespace, name, _ACCOUNT_TOKEN_SECONDS, bound=bound)
             return {
                 "token": token.encode(),
                 "ca.crt": credentials.ca_pem.encode(),
@@ -146,6 +150,7 @@ def _record(home: Path, ports: Mapping[str, int], found: str) -> None:
     endpoints = {
         "gateway": f"http://localhost:{ports['gateway']}",
         "gateway_tls": f"https://localhost:{ports['gateway_tls']}",
+        "management": f"http://localhost:{ports['management']}",
         "prometheus": f"http://localhost:{ports['prometheus']}",
         "kubernetes": f"https://127.0.0.1:{ports['kubernetes']}",
     }

@@ -205,12 +205,13 @@ def _impersonation(other: User) -> list[Info]:
         asked = [Info("impersonate", "", "", "v1", namespace, "serviceaccounts", name)]
     else:
         asked = [Info("impersonate", "", "", "v1", "", "users", other.name)]
-    given = other.groups - {"system:authenticated"}
+    given = other.groups - {"system:authenticated"} - authn.ANONYMOUS.groups
     if other.name.startswith(prefix):
         given -= authn.account_groups(other.name.split(":")[2])
     asked += [Info("impersonate", "", "", "v1", "", "groups", group) for group in sorted(given)]
     extra = "authentication.k8s.io"
-    asked += [Info("impersonate", "", extra, "v1", "", "userextras", "", name) for name in other.extra]
+    held = [(name, value) for name, values in other.extra.items() for value in values]
+    asked += [Info("impersonate", "", extra, "v1", "", "userextras", value, name) for name, value in held]
     return asked + ([Info("impersonate", "", extra, "v1", "", "uids", other.uid)] if other.uid else [])
 
 

@@ -81,7 +81,7 @@ def _about(info: Info) -> Object:
     fields = {
         "resource": info.resource,
         "namespace": info.namespace,
-        "name": info.name,
+        "name": info.name or info.selected,
         "apiGroup": info.group,
         "apiVersion": info.version,
         "subresource": info.subresource,

@@ -7,11 +7,11 @@ a Pod or Secret: it dies with them. A certificate counts if our client CA signed
 from __future__ import annotations
 
 import hashlib
-import hmac
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import jwt
 
@@ -43,10 +43,11 @@ ANONYMOUS = User("system:anonymous", frozenset({"system:unauthenticated"}))
 
 
 class Tokens:
-    """Signs and verifies service account tokens (ES256)."""
+    """Signs and verifies service account tokens (ES256), and knows a few others."""
 
     def __init__(self, private_key: Any, read: Callable[..., Any]) -> None:
         self._key, self._public, self._read = private_key, private_key.public_key(), read
+        self._known: dict[bytes, User] = {}
 
     def issue(
         self,
@@ -67,7 +68,7 @@ class Tokens:
             "serviceaccount": {"name": name, "uid": account["metadata"]["uid"]},
         }
         if bound:
-            own[bound["kind"].lower()] = {"name": bound["name"], "uid": self._bound_uid(namespace, bound)}
+            own[bound["kind"].lower()] = {"name": bound["name"], "uid": self._bound_uid(namespace, name, bound)}
         claims = {
             "iss": ISSUER,
             "aud": list(audiences),
@@ -79,8 +80,18 @@ class Tokens:
         }
         return jwt.encode(claims, self._key, "ES256")
 
+    def know(self, token: str, user: User) -> None:
+        """A token that is a user's for as long as the server runs."""
+        self._known[_digest(token)] = user
+
     def verify(self, token: str, audiences: tuple[str, ...] = (ISSUER,)) -> User:
         """Raises 401 for a token that is not ours, has expired, is for others, or whose owner is gone."""
+        return self.review(token, audiences)[0]
+
+    def review(self, token: str, audiences: tuple[str, ...]) -> tuple[User, list[str]]:
+        """The user, and for whom of these the token is."""
+        if ISSUER in audiences and (known := self._known.get(_digest(token))):
+            return known, [ISSUER]
         try:
             claims = jwt.decode(token, self._public, ["ES256"], audience=list(audiences), issuer=ISSUER)
             own = claims["kubernetes.io"]
@@ -94,13 +105,27 @@ class Tokens:
         pod = own.get("pod")
         names = {"name": "authentication.kubernetes.io/pod-name", "uid": "authentication.kubernetes.io/pod-uid"}
         extra = {names[part]: (pod[part],) for part in names} if pod else {}
-        return User(claims["sub"], account_groups(namespace), account["uid"], extra)
+        user = User(claims["sub"], account_groups(namespace), account["uid"], extra)
+        return user, [name for name in audiences if name in claims["aud"]]
 
-    def _bound_uid(self, namespace: str, bound: Object) -> str:
-        found = self._read(_BOUND[bound["kind"]], Key(namespace, bound["name"])) if bound["kind"] in _BOUND else None
-        if found is None or bound.get("uid") not in (None, "", found["metadata"]["uid"]):
-            raise ApiError(409, "Conflict", f"{bound['kind']} {bound['name']} is not what the token is to be bound to")
-        return str(found["metadata"]["uid"])
+    def _bound_uid(self, namespace: str, account: str, bound: Object) -> str:
+        kind, name = _BOUND.get(bound["kind"]), bound["name"]
+        if kind is None:
+            cure = f"bind it to one of: {', '.join(_BOUND)}"
+            raise ApiError(400, "BadRequest", f"cannot bind token to object of type {bound['kind']}", cure)
+        found = self._read(kind, Key(namespace, name))
+        if found is None:
+            raise ApiError(404, "NotFound", f'{kind.resource} "{name}" not found', "create it first")
+        if kind == POD and found["spec"].get("serviceAccountName") != account:
+            said = (
+                f'cannot bind token for serviceaccount "{account}" to pod running with different serviceaccount name.'
+            )
+            raise ApiError(400, "BadRequest", said, "ask for a token of the Pod's own account")
+        uid = str(found["metadata"]["uid"])
+        if bound.get("uid") not in (None, "", uid):
+            said = f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record"
+            raise ApiError(409, "Conflict", said, "read the object again")
+        return uid
 
     def _require(self, kind: Any, namespace: str, wanted: Object) -> None:
         found = self._read(kind, Key(namespace, wanted["name"]))
@@ -110,8 +135,8 @@ class Tokens:
 
 class Authenticator:
     def __init__(self, admin_token: str, tokens: Tokens) -> None:
-        self._admin = hashlib.sha256(admin_token.encode()).digest()
         self.tokens = tokens
+        tokens.know(admin_token, ADMIN)
 
     def __call__(self, authorization: str, certificate: Object | None = None) -> User:
         """The Authorization header (or "") and the client's verified certificate → the user; raises 401."""
@@ -120,9 +145,11 @@ class Authenticator:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise unauthorized()
-        if hmac.compare_digest(hashlib.sha256(token.encode()).digest(), self._admin):
-            return ADMIN
         return self.tokens.verify(token)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 def account_groups(namespace: str) -> frozenset[str]:
@@ -136,7 +163,7 @@ def impersonated(headers: Any) -> User | None:
     extra: dict[str, tuple[str, ...]] = {}
     for key, value in headers.items():
         if key.startswith("impersonate-extra-"):
-            field_name = key.removeprefix("impersonate-extra-")
+            field_name = unquote(key.removeprefix("impersonate-extra-"))
             extra[field_name] = (*extra.get(field_name, ()), value)
     if not name:
         if groups or extra or headers.get("impersonate-uid"):
@@ -144,7 +171,7 @@ def impersonated(headers: Any) -> User | None:
         return None
     if name.startswith(_ACCOUNT) and name.count(":") == 3 and not groups:
         groups = account_groups(name.split(":")[2])
-    everybody = frozenset() if name == ANONYMOUS.name else frozenset({"system:authenticated"})
+    everybody = ANONYMOUS.groups if name == ANONYMOUS.name else frozenset({"system:authenticated"})
     return User(name, groups | everybody, headers.get("impersonate-uid", ""), extra)
 
 

@@ -14,7 +14,7 @@ from .info import Info
 
 _KINDS = (ROLE, ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING)
 _MASTERS = "system:masters"
-_EVERYTHING: list[Object] = [
+EVERYTHING: list[Object] = [
     {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
     {"verbs": ["*"], "nonResourceURLs": ["*"]},
 ]
@@ -62,7 +62,7 @@ class Authorizer:
     def rules(self, user: User, namespace: str) -> list[Object]:
         """Every rule that applies to the user in a namespace ("" for cluster-wide only)."""
         if _MASTERS in user.groups:
-            return _EVERYTHING
+            return EVERYTHING
         return [rule for grant in self._of(user, namespace) for rule in grant.rules]
 
     def _of(self, user: User, namespace: str) -> Iterator[Grant]:
@@ -108,7 +108,7 @@ def _permits(rule: Object, info: Info) -> bool:
     return (
         _has(rule.get("apiGroups"), info.group)
         and _has_resource(rule.get("resources") or [], info)
-        and (not names or info.name in names)
+        and (not names or (info.name or info.selected) in names)
     )
 
 

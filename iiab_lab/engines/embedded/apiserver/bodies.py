@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -19,7 +20,9 @@ from . import protobuf
 MAX_BODY, MAX_DEPTH, MAX_NODES = 3 * 2**20, 128, 500_000
 # A body above this size is parsed off the event loop: nobody else waits for it.
 _LARGE = 64 * 1024
-_JSON = ("application/json", "")
+# Nodes per byte; without aliases there is less than one.
+_GROWTH = 20
+JSON = ("application/json", "")
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 
 
@@ -30,6 +33,18 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Keys that are merged (`<<`) are copied: what they come to is counted before it is."""
+        merged = [value for key, value in node.value if key.tag == "tag:yaml.org,2002:merge"]
+        parts = [
+            part for value in merged for part in (value.value if isinstance(value, yaml.SequenceNode) else [value])
+        ]
+        for part in {id(part): part for part in parts if isinstance(part, yaml.MappingNode)}.values():
+            self.flatten_mapping(part)
+        if sum(len(part.value) for part in parts) > MAX_NODES:
+            raise ApiError(400, "BadRequest", "the body contains excessive aliasing", "write the values out")
+        super().flatten_mapping(node)
 
 
 def content_type(request: Request) -> str:
@@ -52,14 +67,31 @@ async def read(request: Request) -> bytes:
 
 async def parsed(request: Request, *also: str) -> Any:
     """The body by its content type; {} where it is empty. `also` are further types that hold JSON."""
-    kind, content = content_type(request), await read(request)
+    return await decoded(content_type(request), await read(request), *also)
+
+
+async def decoded(kind: str, content: bytes, *also: str) -> Any:
     if kind in _YAML:
         return await from_yaml(content)
     if kind == protobuf.CONTENT_TYPE:
         return from_protobuf(content) if content else {}
-    if kind not in (*_JSON, *also):
+    if kind not in (*JSON, *also):
         raise unsupported(kind, "application/json, application/yaml or application/vnd.kubernetes.protobuf")
-    return from_json(content) if content else {}
+    return await off(from_json, content) if content else {}
+
+
+async def off(read: Callable[[bytes], Any], content: bytes) -> Any:
+    """Nobody else waits while a large body is read."""
+    return await asyncio.to_thread(read, content) if len(content) > _LARGE else read(content)
+
+
+async def spec(request: Request) -> dict[str, Any]:
+    """The spec of a body that is answered, never stored; raises 400 for what has none."""
+    given = await parsed(request)
+    found = given.get("spec", {}) if isinstance(given, dict) else None
+    if not isinstance(found, dict):
+        raise ApiError(400, "BadRequest", "the body is no object with a spec", 'send {"spec": {…}}')
+    return found
 
 
 def unsupported(kind: str, *instead: str) -> ApiError:
@@ -77,16 +109,16 @@ def from_json(content: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         raise ApiError(400, "BadRequest", f"the body is no JSON: {error}", "mend it where the message says") from error
     if content.count(b"{") + content.count(b"[") > MAX_DEPTH:
-        _plain(value)
+        _plain(value, len(content))
     return value
 
 
 async def from_yaml(content: bytes) -> Any:
     """JSON is YAML too, and what most clients send as such."""
     try:
-        return from_json(content)
+        return await off(from_json, content)
     except ApiError:
-        return await asyncio.to_thread(_yaml, content) if len(content) > _LARGE else _yaml(content)
+        return await off(_yaml, content)
 
 
 def from_protobuf(content: bytes) -> Any:
@@ -102,14 +134,14 @@ def from_protobuf(content: bytes) -> Any:
 
 def _yaml(content: bytes) -> Any:
     try:
-        return _plain(yaml.load(content, Loader=_Loader))  # noqa: S506 - a safe loader
+        return _plain(yaml.load(content, Loader=_Loader), len(content))  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError, TypeError, OverflowError) as error:
         raise ApiError(400, "BadRequest", f"the body is no YAML: {error}", "mend it where the message says") from error
 
 
-def _plain(value: Any) -> Any:
-    """The same with keys as strings; raises 400 for what JSON cannot hold, too deep, or grown by aliases."""
-    left = MAX_NODES
+def _plain(value: Any, size: int) -> Any:
+    """The same with keys as strings; raises 400 for what JSON cannot hold, too deep, or grown by aliases past its size."""
+    left = min(MAX_NODES, 1000 + _GROWTH * size)
 
     def visit(node: Any, depth: int) -> Any:
         nonlocal left

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ..objects import selectors
 from ..objects.meta import Object
 
 Column = dict[str, Any]
@@ -122,13 +123,15 @@ def _replica_set(obj: Object) -> list[Any]:
 
 def _service(obj: Object) -> list[Any]:
     spec = obj.get("spec") or {}
+    kind = spec.get("type", "ClusterIP")
+    address = spec.get("clusterIP") or ("<none>" if kind == "ExternalName" else "None")
     ports = ",".join(f"{port['port']}/{port.get('protocol', 'TCP')}" for port in spec.get("ports") or ()) or "<none>"
     ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
     external = (
         spec.get("externalName") or ",".join(item.get("ip") or item.get("hostname", "") for item in ingress) or "<none>"
     )
     selector = ",".join(f"{k}={v}" for k, v in (spec.get("selector") or {}).items()) or "<none>"
-    return [spec.get("type", "ClusterIP"), spec.get("clusterIP") or "None", external, ports, _age(obj), selector]
+    return [kind, address, external, ports, _age(obj), selector]
 
 
 def _job(obj: Object) -> list[Any]:
@@ -208,7 +211,7 @@ def _age(obj: Object) -> str:
 
 
 def _selector(selector: Object | None) -> str:
-    return ",".join(f"{k}={v}" for k, v in ((selector or {}).get("matchLabels") or {}).items())
+    return selectors.written(selector) or "<none>"
 
 
 def _named(*names: str, wide: tuple[str, ...] = ()) -> tuple[Column, ...]:

@@ -12,11 +12,12 @@ from ....errors import ApiError
 from ..objects.kinds import CLUSTER_ROLE, ROLE, Key
 from ..objects.meta import Object
 from .authn import User
-from .authz import Authorizer
+from .authz import EVERYTHING, Authorizer
 from .info import Info
 from .resources import Call
 
 _GROUP = "rbac.authorization.k8s.io"
+_GRANTING = ("rules", "aggregationRule")
 
 
 class Escalation:
@@ -25,10 +26,15 @@ class Escalation:
 
     def roles(self, call: Call, new: Object | None, old: Object | None) -> None:
         """For Role and ClusterRole."""
-        if new is None or (old is not None and old.get("rules") == new.get("rules")):
+        if new is None or (old is not None and all(old.get(part) == new.get(part) for part in _GRANTING)):
             return
-        if not self._may(call, "escalate", call.info.resource, new["metadata"]["name"]):
-            self._require(call, new.get("rules") or [], new["metadata"].get("namespace", ""))
+        name = new["metadata"]["name"]
+        if self._may(call, "escalate", call.info.resource, name):
+            return
+        self._require(call, name, new.get("rules") or [], new["metadata"].get("namespace", ""))
+        if new.get("aggregationRule") and self._missing(call.user, EVERYTHING, ""):
+            said = "must have cluster-admin privileges to use the aggregationRule"
+            raise _forbidden(call.info, name, said)
 
     def bindings(self, call: Call, new: Object | None, old: Object | None) -> None:
         """For RoleBinding and ClusterRoleBinding."""
@@ -45,26 +51,29 @@ class Escalation:
             raise ApiError(
                 404, "NotFound", f'{"roles" if local else "clusterroles"}.{_GROUP} "{ref["name"]}" not found'
             )
-        self._require(call, role.get("rules") or [], namespace)
+        self._require(call, new["metadata"]["name"], role.get("rules") or [], namespace)
 
     def _may(self, call: Call, verb: str, resource: str, name: str) -> bool:
         return self._authorizer.allows(call.user, Info(verb, "", _GROUP, "v1", call.info.namespace, resource, name))
 
-    def _require(self, call: Call, rules: list[Object], namespace: str) -> None:
-        own = self._authorizer.rules(call.user, namespace)
-        missing = [one for rule in rules for one in _single(rule) if not any(_covers(mine, one) for mine in own)]
-        if missing:
-            raise _forbidden(call.user, call.info, missing)
+    def _require(self, call: Call, name: str, rules: list[Object], namespace: str) -> None:
+        """`name` is of what is written."""
+        if missing := self._missing(call.user, rules, namespace):
+            raise _forbidden(call.info, name, _not_held(call.user, missing))
+
+    def _missing(self, user: User, rules: list[Object], namespace: str) -> list[Object]:
+        own = self._authorizer.rules(user, namespace)
+        return [one for rule in rules for one in _single(rule) if not any(_covers(mine, one) for mine in own)]
 
 
 def _single(rule: Object) -> Iterator[Object]:
-    """A rule → rules of one verb and one resource (or URL) each."""
+    """A rule → rules of one verb and one resource (or URL), and of one name where it has any, each."""
     for verb, url in itertools.product(rule.get("verbs") or (), rule.get("nonResourceURLs") or ()):
         yield {"verbs": [verb], "nonResourceURLs": [url]}
-    parts = (rule.get("verbs") or (), rule.get("apiGroups") or (), rule.get("resources") or ())
-    for verb, group, resource in itertools.product(*parts):
-        names = rule.get("resourceNames") or []
-        yield {"verbs": [verb], "apiGroups": [group], "resources": [resource], "resourceNames": names}
+    names = [[name] for name in rule.get("resourceNames") or ()] or [[]]
+    parts = (rule.get("verbs") or (), rule.get("apiGroups") or (), rule.get("resources") or (), names)
+    for verb, group, resource, named in itertools.product(*parts):
+        yield {"verbs": [verb], "apiGroups": [group], "resources": [resource], "resourceNames": named}
 
 
 def _covers(mine: Object, one: Object) -> bool:
@@ -90,14 +99,14 @@ def _within_resources(wanted: str, held: list[str]) -> bool:
     return wanted in held or "*" in held or (bool(slash) and f"*/{subresource}" in held)
 
 
-def _forbidden(user: User, info: Info, missing: list[Object]) -> ApiError:
-    said = "; ".join(
+def _not_held(user: User, missing: list[Object]) -> str:
+    rules = "; ".join(
         "{" + ", ".join(f"{name}: {rule[name]}" for name in rule if rule[name]) + "}" for rule in missing[:5]
     )
-    return ApiError(
-        403,
-        "Forbidden",
-        f'{info.resource}.{_GROUP} "{info.name}" is forbidden: user "{user.name}" (groups={sorted(user.groups)}) is '
-        f"attempting to grant RBAC permissions not currently held: {said}",
-        "grant less, or ask somebody who has these rights",
-    )
+    who = f'user "{user.name}" (groups={sorted(user.groups)})'
+    return f"{who} is attempting to grant RBAC permissions not currently held: {rules}"
+
+
+def _forbidden(info: Info, name: str, said: str) -> ApiError:
+    message = f'{info.resource}.{_GROUP} "{name}" is forbidden: {said}'
+    return ApiError(403, "Forbidden", message, "grant less, or ask somebody who has these rights")

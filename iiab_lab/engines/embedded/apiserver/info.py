@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..objects.kinds import Key
+from ..objects.selectors import parse_fields
 from .query import flag
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -23,6 +24,7 @@ class Info:
     resource: str = ""
     name: str = ""
     subresource: str = ""
+    selected: str = ""  # the one object that the field selector of a collection's verb leaves: rights to it suffice
 
     @property
     def key(self) -> Key:
@@ -46,7 +48,17 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> Info:
         if len(rest) > 2 and not (len(rest) == 3 and rest[2] in ("status", "finalize")):
             rest = rest[2:]
     resource, name, subresource = (*rest, "", "")[0], (*rest, "", "")[1], "/".join(rest[2:])
-    return Info(_collection_verb(verb, name, query), path, group, version, namespace, resource, name, subresource)
+    selected = "" if name else _selected(query)
+    verb = _collection_verb(verb, name, query)
+    return Info(verb, path, group, version, namespace, resource, name, subresource, selected)
+
+
+def _selected(query: Mapping[str, str]) -> str:
+    try:
+        fields = parse_fields(query.get("fieldSelector", ""))
+    except ValueError:
+        return ""  # refused where the selector is used
+    return next((values[0] for field, sign, values in fields if (field, sign) == ("metadata.name", "in")), "")
 
 
 def _collection_verb(verb: str, name: str, query: Mapping[str, str]) -> str:

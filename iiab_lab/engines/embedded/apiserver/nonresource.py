@@ -41,7 +41,7 @@ class NonResource:
         path = "/" + info.path.strip("/")
         if info.verb != "get":
             raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
-        if path.startswith(_HEALTH):
+        if path.startswith(tuple(f"{name}/" for name in _HEALTH)) or path in _HEALTH:
             return _health(path, "verbose" in request.query_params)
         if path == "/version":
             return status.json(VERSION)

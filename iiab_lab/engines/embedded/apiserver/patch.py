@@ -32,8 +32,9 @@ def strategic(target: Any, patch: Any, schema: Schema) -> Any:
     if isinstance(patch, dict):
         return _strategic_map(target if isinstance(target, dict) else {}, patch, schema)
     if isinstance(patch, list):
-        key = _merge_key(schema)
-        return _strategic_list(target or [], patch, schema.get("items") or {}, key) if key else patch
+        key, old = _merge_key(schema), target if isinstance(target, list) else []
+        merges = key and all(isinstance(item, dict) for item in (*old, *patch))
+        return _strategic_list(old, patch, schema.get("items") or {}, key) if merges else patch
     return patch
 
 
@@ -60,7 +61,7 @@ def _strategic_map(target: dict[str, Any], patch: dict[str, Any], schema: Schema
     for name, value in patch.items():
         if name.startswith("$deleteFromPrimitiveList/"):
             field = name.partition("/")[2]
-            result[field] = [item for item in result.get(field) or () if item not in value]
+            result[field] = _without_values(result.get(field) or [], value)
         elif name.startswith("$"):
             continue  # $setElementOrder and $retainKeys order what is merged anyway
         elif value is None:
@@ -71,8 +72,14 @@ def _strategic_map(target: dict[str, Any], patch: dict[str, Any], schema: Schema
     return result
 
 
+def _without_values(target: Any, values: Any) -> list[Any]:
+    if not isinstance(target, list) or not isinstance(values, list):
+        raise ApiError(400, "BadRequest", "invalid patch format of primitive list", "send the values to delete, as a list")
+    return [item for item in target if item not in values]
+
+
 def _strategic_list(target: list[Any], patch: list[Any], items: Schema, key: str) -> list[Any]:
-    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
+    if any(item.get("$patch") == "replace" for item in patch):
         return [item for item in patch if "$patch" not in item]
     result = list(target)
     for item in patch:

@@ -12,6 +12,7 @@ from ....errors import ApiError
 from ..objects.meta import Object
 from .status import invalid
 
+_DELETE_OPTIONS = {"preconditions": dict, "dryRun": list, "propagationPolicy": str, "orphanDependents": bool}
 _PROPAGATION = ("Background", "Foreground", "Orphan")
 _VALIDATION = ("", "Strict", "Warn", "Ignore")
 
@@ -56,7 +57,7 @@ def validation(query: Query) -> str:
     given = query.get("fieldValidation", "")
     if given not in _VALIDATION:
         raise invalid("fieldValidation", f'Unsupported value: "{given}": supported values: "Ignore", "Strict", "Warn"')
-    return given or "Strict"
+    return given or "Warn"
 
 
 def field_manager(query: Query, agent: str) -> str:
@@ -105,7 +106,7 @@ def token(page: Page) -> str:
 
 def delete_options(query: Query, body: Any) -> dict[str, Any]:
     """DeleteOptions of the body, else of the query → the arguments of Store.delete."""
-    given: Object = body if isinstance(body, dict) else {}
+    given = _of_delete(body)
     preconditions = given.get("preconditions") or {}
     grace = given.get("gracePeriodSeconds")
     grace = number(query, "gracePeriodSeconds") if grace is None else grace
@@ -118,6 +119,15 @@ def delete_options(query: Query, body: Any) -> dict[str, Any]:
         "grace": grace,
         "dry_run": dry_run(query) or _all(given.get("dryRun")),
     }
+
+
+def _of_delete(body: Any) -> Object:
+    if not isinstance(body, dict):
+        raise ApiError(400, "BadRequest", "the body is no DeleteOptions", "send an object, or nothing")
+    for name, kind in _DELETE_OPTIONS.items():
+        if not isinstance(body.get(name), kind | None):
+            raise ApiError(400, "BadRequest", f"DeleteOptions: {name} must be of type {kind.__name__}", "mend the body")
+    return body
 
 
 def _propagation(query: Query, given: Object) -> str:

@@ -58,9 +58,13 @@ def form(request: Request) -> Form:
 
 def one(call: Call, entry: Entry, code: int = 200) -> Response:
     made = _response(call, _single(call, entry), code)
-    for warning in entry.warnings:
-        made.headers.append("Warning", f'299 - "{warning}"')
+    for warning in (*call.warnings, *entry.warnings):
+        made.headers.append("Warning", f"299 - {_quoted(warning)}")
     return made
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def many(call: Call, entries: list[Entry], meta: Object) -> Response:

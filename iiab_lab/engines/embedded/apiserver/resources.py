@@ -20,6 +20,7 @@ from ..store.store import Store
 from ..store.watch import Entry, expired
 from . import bodies, patch, query, represent, status
 from .authn import User
+from .duplicates import duplicates
 from .field_selectors import supported
 from .info import Info
 from .subresources import Approval
@@ -36,6 +37,7 @@ class Call:
     resource: Resource
     query: dict[str, str] = field(default_factory=dict)
     approval: Approval | None = None
+    warnings: list[str] = field(default_factory=list)
 
     @cached_property
     def form(self) -> represent.Form:
@@ -113,8 +115,9 @@ async def modify(call: Call) -> Response:
         return await _apply(call, await bodies.from_yaml(content))
     if call.query.get("force"):
         raise status.invalid("force", "Forbidden: may not be specified for non-apply patch")
-    current = _latest(call).object()
-    patched = _patched(call, kind, current, bodies.from_json(content))
+    given = await bodies.off(bodies.from_json, content)
+    current = _latest(call).object() | {"apiVersion": call.resource.kind.api_version}
+    patched = _patched(call, kind, current, given)
     if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
         raise ApiError(422, "Invalid", "the patch leaves no object with metadata", "patch fields below the top")
     return represent.one(call, await _update(call, patched))
@@ -223,11 +226,26 @@ def _patched(call: Call, kind: str, current: Object, given: Any) -> Any:
 
 
 async def _object(call: Call) -> Object:
-    obj = await bodies.parsed(call.request)
+    kind, content = bodies.content_type(call.request), await bodies.read(call.request)
+    obj = await bodies.decoded(kind, content)
     if not isinstance(obj, dict):
         raise ApiError(400, "BadRequest", "the body is no object", "send one Kubernetes object")
+    if content and kind in bodies.JSON:
+        await _mind_duplicates(call, content)
     _complete(call, obj)
     return obj
+
+
+async def _mind_duplicates(call: Call, content: bytes) -> None:
+    validation = query.validation(call.query)
+    if validation == "Ignore":
+        return
+    doubled = [f'duplicate field "{path}"' for path in await bodies.off(duplicates, content)]
+    if doubled and validation == "Strict":
+        kind = call.resource.kind
+        said = f"{kind.kind} in version {kind.version!r} cannot be handled: strict decoding error: {', '.join(doubled)}"
+        raise ApiError(400, "BadRequest", said, "leave one of them")
+    call.warnings += doubled
 
 
 def _complete(call: Call, obj: Object) -> None:

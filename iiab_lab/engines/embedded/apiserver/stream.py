@@ -30,7 +30,10 @@ async def watch(call: Call) -> Response:
     lines = Lines(
         call, selected(call), min(seconds, _MAX_SECONDS), bookmarks=query.flag(call.query, "allowWatchBookmarks")
     )
-    opened = call.store.watch(call.resource.stored, call.info.namespace or None, since)
+    try:
+        opened = call.store.watch(call.resource.stored, call.info.namespace or None, since)
+    except ApiError as error:  # history does not reach back so far, which clients look for in the stream
+        return Response(_error(error), media_type="application/json")
     return StreamingResponse(lines.of(opened, call.store.revision if initial else None), media_type="application/json")
 
 
@@ -56,26 +59,25 @@ class Lines:
         """`began`: the revision of the initial state, where its end is to be marked."""
         try:
             if began is not None:
-                yield b"".join(self._line(opened.take()) for _ in range(opened.initial))
+                yield b"".join([self._line(await anext(opened)) for _ in range(opened.initial)])
                 yield self._bookmark(began, {"k8s.io/initial-events-end": "true"})
             while (left := self._deadline - self._loop.time()) > 0:
                 if chunk := await self._chunk(opened, left):
                     yield chunk
         except ApiError as error:
-            yield orjson.dumps({"type": "ERROR", "object": status.body(error)}) + b"\n"
+            yield _error(error)
         except StopAsyncIteration:
             return
         finally:
             opened.close()
 
     async def _chunk(self, opened: Watch, left: float) -> bytes:
-        """Everything that waits, or a bookmark when nothing came for long."""
+        """Everything that waits, or a bookmark when nothing came for long and nothing has come in the meantime."""
         try:
             first = await asyncio.wait_for(anext(opened), min(left, _BOOKMARK_SECONDS))
         except TimeoutError:
-            return (
-                self._bookmark(self._call.store.revision, {}) if self._bookmarks and left > _BOOKMARK_SECONDS else b""
-            )
+            due = self._bookmarks and left > _BOOKMARK_SECONDS and opened.idle
+            return self._bookmark(self._call.store.revision, {}) if due else b""
         more = (opened.take() for _ in range(min(opened.waiting, _TOGETHER)))
         return b"".join(map(self._line, (first, *more)))
 
@@ -92,6 +94,10 @@ class Lines:
 
     def _bookmark(self, revision: int, annotations: dict[str, str]) -> bytes:
         return b'{"type":"BOOKMARK","object":' + represent.bookmark(self._call, revision, annotations) + b"}\n"
+
+
+def _error(error: ApiError) -> bytes:
+    return orjson.dumps({"type": "ERROR", "object": status.body(error)}) + b"\n"
 
 
 def _at(entry: Entry, revision: int) -> Entry:

@@ -1,8 +1,8 @@
-"""CustomResourceDefinition → Established; when it is deleted, its objects first.
+"""CustomResourceDefinition → Established, or told which of its names are taken; when it is deleted, its objects first.
 
 Reads:  CustomResourceDefinitions, the objects of those that go.
 Writes: their status (NamesAccepted, Established, acceptedNames, storedVersions); deletes objects; takes the finalizer away.
-Wakes:  on the CustomResourceDefinition.
+Wakes:  on the CustomResourceDefinition; on any, those that wait for a name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ..objects.meta import Object, key_of
 from ..objects.names import CLEANUP
 from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Result, Watch
+from ..rules.definitions import conflict
 
 _AGAIN = 0.2
 
@@ -22,22 +23,41 @@ class CustomResourceDefinitionController:
 
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client, self._clock = client, clock
-        self.watches = (Watch(CRD, lambda definition: [key_of(definition)]),)
+        self._refused: set[Key] = set()  # whose names are taken
+        self.watches = (Watch(CRD, lambda definition: [key_of(definition), *self._refused]),)
 
     async def reconcile(self, key: Key) -> Result | None:
         definition = self._client.get(CRD, key)
+        self._refused.discard(key)
         if definition is None:
             return None
+        now = rfc3339(self._clock.now())
+        kind = self._kind(definition)
         if definition["metadata"].get("deletionTimestamp"):
-            return await self._empty(definition)
-        await self._client.set_status(CRD, key, _status(definition, rfc3339(self._clock.now())))
+            return await self._empty(definition, kind, now)
+        if kind is None:
+            self._refused.add(key)
+            await self._client.set_status(CRD, key, _refusal(definition, self._taken(definition), now))
+        else:
+            await self._client.set_status(CRD, key, _status(definition, now))
         return None
 
-    async def _empty(self, definition: Object) -> Result | None:
-        kind = _kind(definition)
-        left = self._client.list(kind)
+    def _kind(self, definition: Object) -> Kind | None:
+        """What is served by that name, if it is this definition's."""
+        spec = definition["spec"]
+        found = self._client.kind_of(f"{spec['group']}/{_stored(definition)}", spec["names"]["kind"])
+        return found if found and found.plural == spec["names"]["plural"] else None
+
+    def _taken(self, definition: Object) -> list[Object]:
+        group = definition["spec"]["group"]
+        others = [other for other in self._client.list(CRD) if other["spec"]["group"] == group]
+        return [other["spec"]["names"] for other in others if self._kind(other)]
+
+    async def _empty(self, definition: Object, kind: Kind | None, now: str) -> Result | None:
+        await self._client.set_status(CRD, key_of(definition), _ending(definition, now))
+        left = self._client.list(kind) if kind else []
         for obj in left:
-            if not obj["metadata"].get("deletionTimestamp"):
+            if kind and not obj["metadata"].get("deletionTimestamp"):
                 await self._client.delete(kind, key_of(obj))
         if left:
             return Result(_AGAIN)
@@ -49,7 +69,7 @@ class CustomResourceDefinitionController:
 
 def _status(definition: Object, now: str) -> Object:
     spec, before = definition["spec"], definition.get("status") or {}
-    stored = next(version["name"] for version in spec["versions"] if version.get("storage"))
+    stored = _stored(definition)
     known = before.get("storedVersions") or []
     conditions = [
         condition("NamesAccepted", True, "NoConflicts", "no conflicts found", now=now),
@@ -62,8 +82,27 @@ def _status(definition: Object, now: str) -> Object:
     }
 
 
-def _kind(definition: Object) -> Kind:
-    spec = definition["spec"]
-    stored = next(version["name"] for version in spec["versions"] if version.get("storage"))
-    names = spec["names"]
-    return Kind(spec["group"], stored, names["kind"], names["plural"], spec["scope"] == "Namespaced")
+def _refusal(definition: Object, taken: list[Object], now: str) -> Object:
+    before = definition.get("status") or {}
+    reason, message = conflict(definition["spec"]["names"], taken) or ("NotAccepted", "not all names are accepted")
+    conditions = [
+        condition("NamesAccepted", False, reason, message, now=now),
+        condition("Established", False, "NotAccepted", "not all names are accepted", now=now),
+    ]
+    return {
+        "acceptedNames": {"plural": "", "kind": ""},
+        "conditions": merge(before.get("conditions"), conditions),
+        "storedVersions": before.get("storedVersions") or [_stored(definition)],
+    }
+
+
+def _ending(definition: Object, now: str) -> Object:
+    status = definition.get("status") or {}
+    said = "CustomResource deletion is in progress"
+    ending = condition("Terminating", True, "InstanceDeletionInProgress", said, now=now)
+    others = [item for item in status.get("conditions") or () if item["type"] != "Terminating"]
+    return status | {"conditions": merge(status.get("conditions"), [*others, ending])}
+
+
+def _stored(definition: Object) -> str:
+    return str(next(version["name"] for version in definition["spec"]["versions"] if version.get("storage")))

@@ -1,7 +1,10 @@
 """Objects whose owner is gone → deleted; owners that wait for their dependents (foreground), or let them go (orphan).
 
-Reads:  every object's ownerReferences.
-Writes: deletes dependents; takes the finalizers foregroundDeletion and orphan away.
+An owner is sought where the reference says, in the namespace of the dependent: what is said of its uid elsewhere counts for
+nothing. Where one owner of several is gone, the object stays and forgets it.
+
+Reads:  every object's ownerReferences, their owners.
+Writes: deletes dependents; takes references and the finalizers foregroundDeletion and orphan away.
 Wakes:  on every object, under the uid of each owner it names and under its own where somebody names it.
 """
 
@@ -12,6 +15,9 @@ from ..objects.meta import Object, key_of
 from ..reconcile.ports import Client, Result, Watch
 
 _FOREGROUND, _ORPHAN = "foregroundDeletion", "orphan"
+_SOLID, _WAITING, _GONE = "solid", "waiting", "gone"
+
+Found = tuple[Kind, Object]
 
 
 class GarbageCollector:
@@ -19,82 +25,102 @@ class GarbageCollector:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._owners: dict[str, tuple[Kind, Key]] = {}
+        self._kinds: dict[tuple[str, str], Kind] = {}  # of owners, those that are served no longer too
+        self._held: dict[str, tuple[Kind, Key]] = {}  # owners that wait for their dependents, or are to let them go
         self._dependents: dict[str, set[tuple[Kind, Key]]] = {}
         self.watches = (Watch(None, self._remember),)
 
     async def reconcile(self, key: Key) -> Result | None:
         uid = key.name
-        dependents = [(kind, obj) for kind, obj in self._present(uid) if uid in _owner_uids(obj)]
-        if uid not in self._owners:
-            return None
-        kind, owner_key = self._owners[uid]
-        owner = self._client.get(kind, owner_key)
-        if owner is None or owner["metadata"]["uid"] != uid:
-            return await self._collect(uid, dependents)
-        finalizers = owner["metadata"].get("finalizers") or []
-        if owner["metadata"].get("deletionTimestamp") and _FOREGROUND in finalizers:
-            await self._delete(dependents)
-            if not dependents:
-                await self._release(kind, owner, _FOREGROUND)
-        elif owner["metadata"].get("deletionTimestamp") and _ORPHAN in finalizers:
+        dependents = self._present(uid)
+        kind, owner_key = self._held.get(uid, (None, key))
+        owner = self._client.get(kind, owner_key) if kind else None
+        if kind is None or owner is None or owner["metadata"]["uid"] != uid:
+            self._held.pop(uid, None)
+            await self._settle(dependents)
+        elif _ORPHAN in (owner["metadata"].get("finalizers") or ()):
             for dependent_kind, obj in dependents:
-                await self._disown(dependent_kind, obj, uid)
+                await self._disown(dependent_kind, obj, {uid})
             await self._release(kind, owner, _ORPHAN)
+        else:
+            await self._settle(dependents)
+            if not any(_blocks(obj, uid) for _, obj in self._present(uid)):
+                await self._release(kind, owner, _FOREGROUND)
         return None
 
     def _remember(self, obj: Object) -> list[Key]:
-        """Both indexes grow in this mapper, which sees every object before any reconcile of it."""
-        meta, woken = obj["metadata"], []
-        kind = self._client.kind_of(obj["apiVersion"], obj["kind"])
+        """The indexes grow in this mapper, which sees every object before any reconcile of it."""
+        meta = obj["metadata"]
+        kind = self._kind(obj)
         if kind is None:
             return []
+        uid, woken = meta["uid"], []
         for reference in meta.get("ownerReferences") or ():
-            owner_kind = self._client.kind_of(reference["apiVersion"], reference["kind"])
-            if owner_kind:
-                namespace = meta.get("namespace", "") if owner_kind.namespaced else ""
-                self._owners[reference["uid"]] = (owner_kind, Key(namespace, reference["name"]))
-                self._dependents.setdefault(reference["uid"], set()).add((kind, key_of(obj)))
-                woken.append(Key("", reference["uid"]))
-        finalizers, uid = meta.get("finalizers") or (), meta["uid"]
-        if uid in self._dependents or _FOREGROUND in finalizers or _ORPHAN in finalizers:
-            self._owners.setdefault(uid, (kind, key_of(obj)))
+            self._kind(reference)
+            self._dependents.setdefault(reference["uid"], set()).add((kind, key_of(obj)))
+            woken.append(Key("", reference["uid"]))
+        held = meta.get("deletionTimestamp") and {_FOREGROUND, _ORPHAN} & set(meta.get("finalizers") or ())
+        if held:
+            self._held[uid] = (kind, key_of(obj))
+        if held or uid in self._dependents:
             woken.append(Key("", uid))
-        return woken
+        me = kind, key_of(obj)  # whom it named before may wait for it to name them no longer
+        return woken + [Key("", other) for other in self._held if me in self._dependents.get(other, ())]
 
-    def _present(self, uid: str) -> list[tuple[Kind, Object]]:
+    def _kind(self, named: Object) -> Kind | None:
+        known = named["apiVersion"], named["kind"]
+        if found := self._client.kind_of(*known):
+            self._kinds[known] = found
+        return self._kinds.get(known)
+
+    def _present(self, uid: str) -> list[Found]:
         known = self._dependents.get(uid, set())
         found = [(kind, key, self._client.get(kind, key)) for kind, key in known]
-        known -= {(kind, key) for kind, key, obj in found if obj is None}
-        return [(kind, obj) for kind, _, obj in found if obj is not None]
-
-    async def _collect(self, uid: str, dependents: list[tuple[Kind, Object]]) -> None:
-        await self._delete([(kind, obj) for kind, obj in dependents if not self._has_other_owner(obj, uid)])
-        if not dependents:
-            self._owners.pop(uid, None)
+        named = [(kind, key, obj) for kind, key, obj in found if obj is not None and uid in _owner_uids(obj)]
+        known.intersection_update((kind, key) for kind, key, _ in named)
+        if not known:
             self._dependents.pop(uid, None)
+        return [(kind, obj) for kind, _, obj in named]
 
-    def _has_other_owner(self, obj: Object, uid: str) -> bool:
-        for other in _owner_uids(obj) - {uid}:
-            if other not in self._owners:
-                return True  # of a kind that is not served: nobody can tell that it is gone
-            kind, key = self._owners[other]
-            owner = self._client.get(kind, key)
-            if owner is not None and owner["metadata"]["uid"] == other:
-                return True
-        return False
-
-    async def _delete(self, dependents: list[tuple[Kind, Object]]) -> None:
+    async def _settle(self, dependents: list[Found]) -> None:
+        """Each by all of its owners: one that stays keeps it; else it goes, as the owner does that waits for it."""
         for kind, obj in dependents:
-            if not obj["metadata"].get("deletionTimestamp"):
-                await self._client.delete(kind, key_of(obj), uid=obj["metadata"]["uid"])
+            states = {reference["uid"]: self._state(reference, obj) for reference in obj["metadata"]["ownerReferences"]}
+            if None in states.values():
+                continue
+            leaving = {uid for uid, state in states.items() if state != _SOLID}
+            if leaving != set(states):
+                if leaving:
+                    await self._disown(kind, obj, leaving)
+            elif not obj["metadata"].get("deletionTimestamp"):
+                waits = _WAITING in states.values() and obj["metadata"]["uid"] in self._dependents
+                await self._client.delete(
+                    kind, key_of(obj), uid=obj["metadata"]["uid"], propagation="Foreground" if waits else "Background"
+                )
 
-    async def _disown(self, kind: Kind, obj: Object, uid: str) -> None:
-        kept = [reference for reference in obj["metadata"]["ownerReferences"] if reference["uid"] != uid]
+    def _state(self, reference: Object, obj: Object) -> str | None:
+        """Of an owner, as a dependent names it; None where nobody can tell, as for a kind that is not served."""
+        kind, namespace = (
+            self._kinds.get((reference["apiVersion"], reference["kind"])),
+            obj["metadata"].get("namespace"),
+        )
+        if kind is None or (kind.namespaced and not namespace):
+            return None
+        owner = self._client.get(kind, Key(namespace if kind.namespaced else "", reference["name"]))
+        if owner is None or owner["metadata"]["uid"] != reference["uid"]:
+            return _GONE
+        waits = owner["metadata"].get("deletionTimestamp") and _FOREGROUND in (
+            owner["metadata"].get("finalizers") or ()
+        )
+        return _WAITING if waits else _SOLID
+
+    async def _disown(self, kind: Kind, obj: Object, uids: set[str]) -> None:
+        kept = [reference for reference in obj["metadata"]["ownerReferences"] if reference["uid"] not in uids]
         await self._client.apply(_meta(kind, obj, ownerReferences=kept))
 
     async def _release(self, kind: Kind, owner: Object, finalizer: str) -> None:
-        kept = [item for item in owner["metadata"]["finalizers"] if item != finalizer]
+        self._held.pop(owner["metadata"]["uid"], None)
+        kept = [item for item in owner["metadata"].get("finalizers") or () if item != finalizer]
         await self._client.apply(_meta(kind, owner, finalizers=kept))
 
 
@@ -105,3 +131,8 @@ def _meta(kind: Kind, obj: Object, **changed: object) -> Object:
 
 def _owner_uids(obj: Object) -> set[str]:
     return {reference["uid"] for reference in obj["metadata"].get("ownerReferences") or ()}
+
+
+def _blocks(obj: Object, uid: str) -> bool:
+    references = obj["metadata"].get("ownerReferences") or ()
+    return any(reference["uid"] == uid and reference.get("blockOwnerDeletion") for reference in references)

@@ -2,17 +2,21 @@
 
 Reads:  Namespaces, every object in one that is going.
 Writes: the `default` ServiceAccount, ConfigMap `kube-root-ca.crt`, the Namespace's phase; deletes its contents.
-Wakes:  on the Namespace.
+Wakes:  on the Namespace, and on what of its own every namespace has.
 """
 
 from __future__ import annotations
 
-from ..objects.conditions import condition
-from ..objects.kinds import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT, Key
+from collections import Counter
+
+from ..objects.conditions import Condition, condition, merge
+from ..objects.kinds import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT, Key, Kind
 from ..objects.meta import Object, key_of, new
 from ..objects.names import CONTENTS
 from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Result, Watch
+
+_ACCOUNT, _CA = "default", "kube-root-ca.crt"
 
 
 class NamespaceController:
@@ -20,7 +24,11 @@ class NamespaceController:
 
     def __init__(self, client: Client, clock: Clock, ca: str) -> None:
         self._client, self._clock, self._ca = client, clock, ca
-        self.watches = (Watch(NAMESPACE, lambda namespace: [key_of(namespace)]),)
+        self.watches = (
+            Watch(NAMESPACE, lambda namespace: [key_of(namespace)]),
+            Watch(SERVICE_ACCOUNT, lambda account: _home(account, _ACCOUNT)),
+            Watch(CONFIG_MAP, lambda config_map: _home(config_map, _CA)),
+        )
 
     async def reconcile(self, key: Key) -> Result | None:
         namespace = self._client.get(NAMESPACE, key)
@@ -28,8 +36,8 @@ class NamespaceController:
             return None
         if namespace["metadata"].get("deletionTimestamp"):
             return await self._empty(namespace)
-        await self._client.apply(new(SERVICE_ACCOUNT, "default", key.name))
-        await self._client.apply(new(CONFIG_MAP, "kube-root-ca.crt", key.name, data={"ca.crt": self._ca}))
+        await self._client.apply(new(SERVICE_ACCOUNT, _ACCOUNT, key.name))
+        await self._client.apply(new(CONFIG_MAP, _CA, key.name, data={"ca.crt": self._ca}))
         await self._client.set_status(NAMESPACE, key, {"phase": "Active"})
         return None
 
@@ -42,10 +50,9 @@ class NamespaceController:
             if not obj["metadata"].get("deletionTimestamp"):
                 await self._client.delete(kind, key_of(obj))
         if left:
-            names = ", ".join(sorted({kind.resource for kind, _ in left}))
-            now, text = rfc3339(self._clock.now()), f"Some resources are remaining: {names}"
-            remaining = condition("NamespaceContentRemaining", True, "SomeResourcesRemain", text, now=now)
-            await self._client.set_status(NAMESPACE, key, {"phase": "Terminating", "conditions": [remaining]})
+            before = (namespace.get("status") or {}).get("conditions")
+            conditions = merge(before, _remaining(left, rfc3339(self._clock.now())))
+            await self._client.set_status(NAMESPACE, key, {"phase": "Terminating", "conditions": conditions})
             return Result(0.2)
         meta = {
             "name": key.name,
@@ -53,3 +60,20 @@ class NamespaceController:
         }
         await self._client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
         return None
+
+
+def _home(obj: Object, wanted: str) -> list[Key]:
+    return [Key("", obj["metadata"]["namespace"])] if obj["metadata"]["name"] == wanted else []
+
+
+def _remaining(left: list[tuple[Kind, Object]], now: str) -> list[Condition]:
+    """What a namespace still waits for, in Kubernetes' words."""
+    kinds = Counter(f"{kind.plural}.{kind.group}" for kind, _ in left)
+    held = Counter(name for _, obj in left for name in obj["metadata"].get("finalizers") or ())
+    resources = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(kinds.items()))
+    finalizers = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(held.items()))
+    text = f"Some resources are remaining: {resources}"
+    made = [condition("NamespaceContentRemaining", True, "SomeResourcesRemain", text, now=now)]
+    text = f"Some content in the namespace has finalizers remaining: {finalizers}"
+    more = condition("NamespaceFinalizersRemaining", True, "SomeFinalizersRemain", text, now=now)
+    return made + ([more] if held else [])

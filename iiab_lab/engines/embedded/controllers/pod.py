@@ -25,7 +25,8 @@ from ..rules import pod_volumes
 _ACCOUNT_SECONDS = 12 * 3600.0
 _PULL_AGAIN = 10.0
 
-AccountFiles = Callable[[str, str], Mapping[str, bytes]]
+# A Pod → the directory of its service account: a token that dies with it, and what it takes to use it.
+AccountFiles = Callable[[Object], Mapping[str, bytes]]
 
 
 class PodController:
@@ -134,7 +135,7 @@ class PodController:
             return {}
         made, files = self._accounts.get(uid, (0.0, {}))
         if not files or self._clock.now() - made > _ACCOUNT_SECONDS:
-            files = self._account_files(namespace, name)
+            files = self._account_files(pod)
             self._accounts[uid] = (self._clock.now(), files)
         return files
 

@@ -32,6 +32,17 @@ def matches(selector: dict[str, Any] | None, labels: Labels) -> bool:
     )
 
 
+def written(selector: dict[str, Any] | None) -> str:
+    """A metav1.LabelSelector in its string form."""
+    signs = {"In": "{} in ({})", "NotIn": "{} notin ({})", "Exists": "{}", "DoesNotExist": "!{}"}
+    labels = ((selector or {}).get("matchLabels") or {}).items()
+    found = [(key, f"{key}={value}") for key, value in labels] + [
+        (e["key"], signs[e["operator"]].format(e["key"], ",".join(sorted(e.get("values") or ()))))
+        for e in (selector or {}).get("matchExpressions") or ()
+    ]
+    return ",".join(text for _, text in sorted(found))
+
+
 def parse(text: str) -> list[Requirement]:
     """`a=b,c!=d,e in (f,g),h,!i` → requirements; raises ValueError on what is none of these."""
     return [_requirement(part) for part in re.split(r",(?![^(]*\))", text) if part.strip()]

@@ -51,9 +51,16 @@ class LocalClient:
             if error.code != 404:
                 raise
 
-    async def delete(self, kind: Kind, key: Key, uid: str | None = None, grace: int | None = None) -> None:
+    async def delete(
+        self,
+        kind: Kind,
+        key: Key,
+        uid: str | None = None,
+        grace: int | None = None,
+        propagation: str = "Background",
+    ) -> None:
         try:
-            await self._store.delete(kind, key, uid=uid, grace=grace)
+            await self._store.delete(kind, key, uid=uid, grace=grace, propagation=propagation)
         except ApiError as error:
             if error.code not in (404, 409):
                 raise

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from ....errors import ApiError
 from ..objects.kinds import Key, Kind
+from ..objects.meta import Object
 from .ports import Client, Clock, Controller, Mapper, Terminal
 from .queue import Queue
 
@@ -62,7 +63,7 @@ class Manager:
             try:
                 async for event in self._client.watch(kind):
                     for queue, keys in mappers:
-                        for key in keys(event.object):
+                        for key in _woken(keys, event.object):
                             queue.add(key)
                 return
             except ApiError as error:
@@ -98,3 +99,12 @@ class Manager:
         self._metrics.total.labels(controller.name, outcome).inc()
         self._metrics.seconds.labels(controller.name).observe(self._clock.monotonic() - began)
         return outcome == "error"
+
+
+def _woken(keys: Mapper, obj: Object) -> Sequence[Key]:
+    """One object that a mapper cannot read must not end its watch."""
+    try:
+        return list(keys(obj))
+    except Exception:
+        log.exception("what does %s %s wake?", obj.get("kind"), obj["metadata"].get("name"))
+        return []

@@ -49,8 +49,15 @@ class Client(Protocol):
         """Replaces the status; writes nothing where it is equal or the object is gone."""
         ...
 
-    async def delete(self, kind: Kind, key: Key, uid: str | None = None, grace: int | None = None) -> None:
-        """Deletes (background propagation); an object that is gone already is fine. `uid` is a precondition.
+    async def delete(
+        self,
+        kind: Kind,
+        key: Key,
+        uid: str | None = None,
+        grace: int | None = None,
+        propagation: str = "Background",
+    ) -> None:
+        """Deletes; an object that is gone already is fine. `uid` is a precondition.
 
         `grace` in seconds is a running Pod's; 0 ends the wait of a Pod that is marked already.
         """

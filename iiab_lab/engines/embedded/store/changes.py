@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from ....errors import ApiError
+from ..objects import times
 from ..objects.kinds import Kind
 from ..objects.meta import Object
 from . import metadata
@@ -90,10 +91,22 @@ def add_propagation(meta: Object, propagation: str) -> None:
         meta["finalizers"] = [*(meta.get("finalizers") or []), wanted]
 
 
-def grace(kind: Kind, obj: Object) -> int:
-    """Seconds a running Pod is given; every other object goes at once."""
+def grace(kind: Kind, obj: Object, asked: int | None) -> int:
+    """Seconds a running Pod is given; every other object goes at once, whatever is asked for."""
     if kind.resource != "pods" or not obj["spec"].get("nodeName"):
         return 0
     if (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return 0
-    return int(obj["spec"].get("terminationGracePeriodSeconds", 30))
+    return int(obj["spec"].get("terminationGracePeriodSeconds", 30)) if asked is None else asked
+
+
+def mark(meta: Object, seconds: int, now: float) -> bool:
+    """Marks for deletion; a grace period that runs already can only become shorter. False where nothing changes."""
+    if meta.get("deletionTimestamp"):
+        running = meta["deletionGracePeriodSeconds"]
+        if seconds >= running:
+            return False
+        now = times.seconds(meta["deletionTimestamp"]) - running
+    meta["deletionTimestamp"] = metadata.stamp(now + seconds)
+    meta["deletionGracePeriodSeconds"] = seconds
+    return True

@@ -42,7 +42,12 @@ class Gate:
 
     def _plug_in(self, resource: Resource, operation: str, obj: Object, old: Object | None, subresource: str) -> Object:
         for plugin in (*self._plugins.get(resource.stored, ()), *self._general):
-            replaced = plugin(Admit(resource.stored, operation, obj, old, subresource, self._head))
+            try:
+                replaced = plugin(Admit(resource.stored, operation, obj, old, subresource, self._head))
+            except (AttributeError, LookupError, TypeError, ValueError):
+                # A plug-in counts on the schema. It comes before the check, as it may fill in what that asks for.
+                structural.check(obj, resource.schema, resource.kind.kind, resource.kind.group)
+                raise
             if replaced is not None:
                 obj = replaced
                 structural.default(obj, resource.schema)

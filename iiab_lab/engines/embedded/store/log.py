@@ -101,7 +101,7 @@ class Log:
         elif self._failure is None:
             try:
                 _write(database, [record for record, _ in batch])
-            except sqlite3.Error as error:
+            except Exception as error:  # whatever it is: who waits must hear of it, and the next batch have its thread
                 self._failure = error
         for _, done in batch:
             done(self._failure)
@@ -193,7 +193,7 @@ def _write(database: sqlite3.Connection, records: list[Record]) -> None:
                 database.execute("INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?,?)", row)
         database.execute("INSERT OR REPLACE INTO revision VALUES (1, ?)", (records[-1].revision,))
         database.execute("COMMIT")
-    except sqlite3.Error:
+    except Exception:
         with contextlib.suppress(sqlite3.Error):
             database.execute("ROLLBACK")
         raise

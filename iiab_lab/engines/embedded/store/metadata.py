@@ -35,6 +35,14 @@ _FIELDS: dict[str, type] = {
     "managedFields": list,
     "selfLink": str,
 }
+_REFERENCE: dict[str, type] = {
+    "apiVersion": str,
+    "kind": str,
+    "name": str,
+    "uid": str,
+    "controller": bool,
+    "blockOwnerDeletion": bool,
+}
 _ANNOTATIONS_BYTES = 256 * 1024
 # Set by the server alone; what a client sends for them is put back.
 SERVER_OWNED = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
@@ -63,8 +71,8 @@ def fresh(obj: Object, kind: Kind, now: float, *, counted: bool) -> None:
 def check(obj: Object, kind: Kind) -> None:
     """Raises 400 for a field that is none of ObjectMeta's, 422 for a wrong value."""
     meta = obj["metadata"]
-    for name in [name for name, value in meta.items() if value is None]:
-        del meta[name]
+    for name in [name for name, value in meta.items() if value is None or value in ({}, [])]:
+        del meta[name]  # Kubernetes keeps nothing empty here
     for name, value in meta.items():
         if name not in _FIELDS:
             raise ApiError(
@@ -74,7 +82,11 @@ def check(obj: Object, kind: Kind) -> None:
             raise ApiError(
                 400, "BadRequest", f"metadata.{name} must be of type {_FIELDS[name].__name__}", "mend the manifest"
             )
-    causes = [*_name_causes(meta, kind), *_label_causes(meta), *_annotation_causes(meta)]
+    for reference in meta.get("ownerReferences") or ():
+        _require_reference(reference)
+    if not all(isinstance(name, str) for name in meta.get("finalizers") or ()):
+        raise ApiError(400, "BadRequest", "metadata.finalizers must be strings", "mend the manifest")
+    causes = [*_name_causes(meta, kind), *_label_causes(meta), *_annotation_causes(meta), *_owner_causes(meta)]
     if causes:
         raise invalid(kind.kind, kind.group, meta.get("name") or "", causes)
 
@@ -127,6 +139,34 @@ def _annotation_causes(meta: Object) -> list[tuple[str, str]]:
     if sum(len(key) + len(value) for key, value in annotations.items()) > _ANNOTATIONS_BYTES:
         return [("metadata.annotations", f"Too long: may not be more than {_ANNOTATIONS_BYTES} bytes")]
     return [("metadata.annotations", f'Invalid value: "{key}"') for key in annotations if not _qualified(key.lower())]
+
+
+def _require_reference(reference: Any) -> None:
+    """Raises 400 for what is no OwnerReference."""
+    if not isinstance(reference, dict):
+        raise ApiError(400, "BadRequest", "metadata.ownerReferences must be objects", "mend the manifest")
+    for name, value in reference.items():
+        if name not in _REFERENCE:
+            said = f'strict decoding error: unknown field "metadata.ownerReferences[].{name}"'
+            raise ApiError(400, "BadRequest", said, "remove the field")
+        if not isinstance(value, _REFERENCE[name]):
+            said = f"metadata.ownerReferences[].{name} must be of type {_REFERENCE[name].__name__}"
+            raise ApiError(400, "BadRequest", said, "mend the manifest")
+
+
+def _owner_causes(meta: Object) -> list[tuple[str, str]]:
+    references, path = meta.get("ownerReferences") or [], "metadata.ownerReferences"
+    causes = [
+        (f"{path}.{name}", f'Invalid value: "": {said} must not be empty')
+        for reference in references
+        for name, said in (("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid"))
+        if not reference.get(name)
+    ]
+    names = [str(reference.get("name")) for reference in references if reference.get("controller")]
+    if len(names) > 1:
+        said = f'Found "true" in references for {" and ".join(names[:2])}'
+        causes.append((path, f"Invalid value: Only one reference can have Controller set to true. {said}"))
+    return causes
 
 
 def _qualified(key: str) -> bool:

@@ -15,6 +15,8 @@ import yaml
 from ....errors import ApiError
 from ..objects.kinds import Kind
 from ..objects.meta import Object
+from ..rules.definitions import conflict
+from . import descriptions
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 
@@ -29,10 +31,11 @@ NATIVE = frozenset(
 
 @dataclass(frozen=True)
 class Resource:
-    """One served version of a kind. Every version shares the storage of `stored`, the storage version's Kind."""
+    """One version of a kind. All versions share one table, that of the Kind `stored`, which stays when another is stored."""
 
     kind: Kind
     stored: Kind
+    written: str  # the apiVersion of what is written into the table
     schema: Object
     singular: str
     short_names: tuple[str, ...] = ()
@@ -42,6 +45,8 @@ class Resource:
     strict: bool = True  # ours are always strict; a user's own kinds follow fieldValidation
     scale: Object = field(default_factory=dict)
     selectable: tuple[str, ...] = ()  # further fields that a field selector may name
+    served: bool = True
+    ending: bool = False  # its definition is being deleted
 
     @property
     def has_status(self) -> bool:
@@ -58,11 +63,17 @@ class Resource:
 
 
 class Registry:
-    """Live: `add` and `remove` follow CustomResourceDefinition objects."""
+    """Live: `add` and `remove` follow CustomResourceDefinition objects.
+
+    A definition whose names are taken waits until they are free.
+    """
 
     def __init__(self, definitions: Iterable[Object] = ()) -> None:
         self._by_path: dict[tuple[str, str, str], Resource] = {}
         self._by_kind: dict[tuple[str, str], Resource] = {}  # (apiVersion, kind)
+        self._names: dict[tuple[str, str], Object] = {}  # (group, plural) → all names that are taken
+        self._tables: dict[tuple[str, str], Resource] = {}  # (group, plural) → the version that is stored
+        self._waiting: dict[tuple[str, str], Object] = {}
         self._ours: set[tuple[str, str]] = set()  # (group, plural): no user's definition takes their place
         self.version = 0  # counts changes of what is served
         for definition in definitions:
@@ -73,57 +84,57 @@ class Registry:
         return cls(definitions(folder))
 
     def add(self, definition: Object, *, strict: bool = False) -> None:
+        """Or replaces what was defined before."""
         if self.is_ours(definition) and not strict:
             return
         self.version += 1
-        spec = definition["spec"]
+        names, place = definition["spec"]["names"], _place(definition)
         if strict:
-            self._ours.add((spec["group"], spec["names"]["plural"]))
-        group, names, versions = spec["group"], spec["names"], spec["versions"]
-        stored_version = next(version["name"] for version in versions if version.get("storage"))
-        for version in versions:
-            if not version.get("served", True):
-                continue
-            kind, stored = (
-                Kind(group, name, names["kind"], names["plural"], spec["scope"] == "Namespaced")
-                for name in (version["name"], stored_version)
-            )
-            subresources = version.get("subresources") or {}
-            resource = Resource(
-                kind,
-                stored,
-                version["schema"]["openAPIV3Schema"],
-                names.get("singular") or names["kind"].lower(),
-                tuple(names.get("shortNames") or ()),
-                tuple(names.get("categories") or ()),
-                frozenset(subresources),
-                tuple(version.get("additionalPrinterColumns") or ()),
-                strict,
-                subresources.get("scale") or {},
-                tuple(item["jsonPath"].lstrip(".") for item in version.get("selectableFields") or ()),
-            )
-            self._by_path[group, version["name"], names["plural"]] = resource
+            self._ours.add(place)
+        before = self._tables.get(place)
+        self._drop(place)
+        if not strict and conflict(names, (taken for (group, _), taken in self._names.items() if group == place[0])):
+            self._waiting[place] = definition
+            return
+        self._names[place] = names
+        for resource in _versions(definition, before.stored if before else None, strict=strict):
+            kind = resource.kind
+            self._by_path[kind.group, kind.version, kind.plural] = resource
             self._by_kind[kind.api_version, kind.kind] = resource
+            if kind.api_version == resource.written:
+                self._tables[place] = resource
 
     def remove(self, definition: Object) -> None:
         if self.is_ours(definition):
             return
         self.version += 1
-        spec = definition["spec"]
-        for version in spec["versions"]:
-            gone = self._by_path.pop((spec["group"], version["name"], spec["names"]["plural"]), None)
-            if gone:
-                self._by_kind.pop((gone.kind.api_version, gone.kind.kind), None)
+        place = _place(definition)
+        self._drop(place)
+        for waiting in [other for (group, _), other in self._waiting.items() if group == place[0]]:
+            self.add(waiting)
+
+    def _drop(self, place: tuple[str, str]) -> None:
+        self._waiting.pop(place, None)
+        self._names.pop(place, None)
+        self._tables.pop(place, None)
+        for path, resource in list(self._by_path.items()):
+            if (resource.kind.group, resource.kind.plural) == place:
+                del self._by_path[path]
+                del self._by_kind[resource.kind.api_version, resource.kind.kind]
 
     def is_ours(self, definition: Object) -> bool:
         """Whether a CustomResourceDefinition is of a kind that this engine serves by itself."""
-        return (definition["spec"]["group"], definition["spec"]["names"]["plural"]) in self._ours
+        return _place(definition) in self._ours
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
-        return self._by_path.get((group, version, plural))
+        """What is served there."""
+        found = self._by_path.get((group, version, plural))
+        return found if found and found.served else None
 
     def of(self, kind: Kind) -> Resource:
+        """Of a version, served or not; of a table, the version that is stored in it."""
         found = self._by_path.get((kind.group, kind.version, kind.plural))
+        found = found or self._tables.get((kind.group, kind.plural))
         if found is None:
             raise ApiError(
                 404, "NotFound", "the server could not find the requested resource", "iiab kubectl api-resources"
@@ -135,19 +146,57 @@ class Registry:
         return self._by_kind.get((str(obj.get("apiVersion", "")), str(obj.get("kind", ""))))
 
     def __iter__(self) -> Iterator[Resource]:
-        return iter(list(self._by_path.values()))
+        """What is served."""
+        return iter([resource for resource in self._by_path.values() if resource.served])
+
+    def tables(self) -> list[Kind]:
+        """Of every kind, one that is not served too."""
+        return [resource.stored for resource in self._tables.values()]
+
+
+def _place(definition: Object) -> tuple[str, str]:
+    return definition["spec"]["group"], definition["spec"]["names"]["plural"]
+
+
+def _versions(definition: Object, table: Kind | None, *, strict: bool) -> Iterator[Resource]:
+    """`table`: the one its objects are in already."""
+    spec, ending = definition["spec"], bool((definition.get("metadata") or {}).get("deletionTimestamp"))
+    names, scope = spec["names"], spec["scope"] == "Namespaced"
+    stored_version = next(version["name"] for version in spec["versions"] if version.get("storage"))
+    stored = Kind(spec["group"], stored_version, names["kind"], names["plural"], scope)
+    for version in spec["versions"]:
+        subresources = version.get("subresources") or {}
+        yield Resource(
+            Kind(spec["group"], version["name"], names["kind"], names["plural"], scope),
+            table or stored,
+            stored.api_version,
+            version["schema"]["openAPIV3Schema"],
+            names.get("singular") or names["kind"].lower(),
+            tuple(names.get("shortNames") or ()),
+            tuple(names.get("categories") or ()),
+            frozenset(subresources),
+            tuple(version.get("additionalPrinterColumns") or ()),
+            strict,
+            subresources.get("scale") or {},
+            tuple(item["jsonPath"].lstrip(".") for item in version.get("selectableFields") or ()),
+            version.get("served", True),
+            ending,
+        )
 
 
 def definitions(folder: Path = SCHEMAS) -> list[Object]:
     """Every schema file of a folder, whole, in the form of CustomResourceDefinitions without metadata."""
-    parts = _read(folder / "_parts.yaml")[0]
+    parts, said = _read(folder / "_parts.yaml")[0], _read(folder / "_descriptions.yaml", "BaseLoader")[0]
     files = sorted(file for file in folder.glob("*.yaml") if not file.name.startswith("_"))
-    return [_resolved(document, parts) for file in files for document in _read(file)]
+    documents = [document for file in files for document in _read(file)]
+    descriptions.add(said, parts, documents)
+    return [_resolved(document, parts) for document in documents]
 
 
-def _read(file: Path) -> list[Object]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [document for document in yaml.load_all(file.read_bytes(), Loader=loader) if document]
+def _read(file: Path, loader: str = "SafeLoader") -> list[Object]:
+    """BaseLoader reads text alone, and is the quicker."""
+    known = getattr(yaml, f"C{loader}", getattr(yaml, loader))
+    return [document for document in yaml.load_all(file.read_bytes(), Loader=known) if document]
 
 
 def _resolved(value: Any, parts: Object) -> Any:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import orjson
 
 from ....errors import ApiError
+from ..objects.conditions import is_true
 from ..objects.kinds import CRD, NAMESPACE, Key, Kind
 from ..objects.meta import Object, key_of
 from . import changes, metadata
@@ -74,14 +75,14 @@ class Store:
         """Definitions of a user's own kinds come first: the rest may be of such a kind."""
         revision, records = self._log.load()
         entries: dict[Kind, Table] = {}
-        by_name = {resource.stored.resource: resource.stored for resource in self.registry}
-        for record in sorted(records, key=lambda record: record.resource != CRD.resource):
-            entry = Entry(record.key, record.revision, record.body or b"")
-            if record.resource == CRD.resource:
-                self.registry.add(entry.object())
-                by_name |= {resource.stored.resource: resource.stored for resource in self.registry}
-            if kind := by_name.get(record.resource):
-                entries.setdefault(kind, {})[record.key] = entry
+        found = [(record.resource, Entry(record.key, record.revision, record.body or b"")) for record in records]
+        definitions = [entry.object() for resource, entry in found if resource == CRD.resource]
+        for definition in sorted(definitions, key=lambda one: not is_true(one, "NamesAccepted")):
+            self.registry.add(definition)  # who had a name before has it again
+        by_name = {kind.resource: kind for kind in self.registry.tables()}
+        for resource, entry in found:
+            if kind := by_name.get(resource):
+                entries.setdefault(kind, {})[entry.key] = entry
         self._tables.load(revision, entries)
         self._hub = Hub(revision)
         self.found = f"{self.size} objects at revision {revision}, integrity checked" if revision else "new and empty"
@@ -175,7 +176,10 @@ class Store:
         metadata.fresh(obj, kind, self._now(), counted=resource.counted)
         if resource.has_status:
             obj.pop("status", None)
-        self._require_namespace(kind, key_of(obj))
+        if resource.ending:
+            said = "create not allowed while custom resource definition is terminating"
+            raise ApiError(405, "MethodNotAllowed", said, "wait until it is gone, then apply it again")
+        self._require_namespace(kind, Key(obj["metadata"].get("namespace", ""), obj["metadata"].get("name") or ""))
         obj, warnings = self._gate.admit(resource, "CREATE", obj, None, "", validation)
         key = key_of(obj)
         if key in self._tables.head(resource.stored):
@@ -184,7 +188,8 @@ class Store:
             )
         if approve:
             approve(obj, None)
-        self._record(resource, obj, None, who, entries)
+        own = {"status": obj["status"]} if resource.has_status and "status" in obj else None  # the server's: nobody's
+        self._record(resource, obj, own, who, entries)
         return await self._put(resource, obj, None, warnings, dry_run)
 
     async def update(
@@ -252,13 +257,11 @@ class Store:
         changes.require_preconditions(kind, meta, uid, revision)
         self._gate.delete(resource, obj)
         changes.add_propagation(meta, propagation)
-        seconds = changes.grace(kind, obj) if grace is None else grace
-        if not meta.get("finalizers") and (not seconds or (meta.get("deletionTimestamp") and grace == 0)):
+        seconds = changes.grace(kind, obj, grace)
+        if not seconds and not meta.get("finalizers"):
             return await self._remove(resource, obj, before, dry_run)
-        if meta.get("deletionTimestamp") and grace != 0:
-            return before
-        meta["deletionTimestamp"] = metadata.stamp(self._now() + (seconds or 0))
-        meta["deletionGracePeriodSeconds"] = seconds or 0
+        if not changes.mark(meta, seconds, self._now()):
+            return await self._unchanged(before)
         return await self._put(resource, obj, before, (), dry_run)
 
     async def _replace(
@@ -271,7 +274,7 @@ class Store:
             how.approve(new, old)
         self._record(resource, new, old, how.writer, entries)
         if new == old:
-            return Entry(before.key, before.revision, before.raw, warnings)
+            return await self._unchanged(Entry(before.key, before.revision, before.raw, warnings))
         if resource.counted and subresource != "status" and changes.body(new) != changes.body(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if changes.is_finished(new):
@@ -293,13 +296,18 @@ class Store:
     async def _put(
         self, resource: Resource, obj: Object, before: Entry | None, warnings: tuple[str, ...], dry_run: bool
     ) -> Entry:
-        obj["apiVersion"] = resource.stored.api_version
+        obj["apiVersion"] = resource.written
         revision = self._tables.next_revision
         if not dry_run:
             obj["metadata"]["resourceVersion"] = str(revision)
-        entry = Entry(key_of(obj), revision, orjson.dumps(obj), warnings)
+        entry = Entry(key_of(obj), revision, orjson.dumps(obj))
         if not dry_run:
             await self._tables.commit(Change("MODIFIED" if before else "ADDED", resource.stored, entry, before))
+        return Entry(entry.key, revision, entry.raw, warnings)  # who wrote it is warned, not who reads it
+
+    async def _unchanged(self, entry: Entry) -> Entry:
+        """What changes nothing may rest on a write that is on its way to the disk: it is acknowledged after that."""
+        await self._tables.durable(entry)
         return entry
 
     async def _remove(self, resource: Resource, obj: Object, before: Entry, dry_run: bool) -> Entry:
@@ -313,11 +321,18 @@ class Store:
     def _published(self, change: Change) -> None:
         """A definition is served before anybody hears of it."""
         if change.kind == CRD:
-            definition = change.entry.object()
-            self.registry.remove(definition)
-            if change.type != "DELETED":
-                self.registry.add(definition)
+            self._define(change)
         self._hub.publish(change)
+
+    def _define(self, change: Change) -> None:
+        definition = change.entry.object()
+        if change.type != "DELETED":
+            self.registry.add(definition)
+            return
+        tables = self.registry.tables()
+        self.registry.remove(definition)
+        for kind in set(tables) - set(self.registry.tables()):
+            self._hub.end(kind)
 
     # Checks
 
@@ -339,13 +354,22 @@ class Store:
                 "apply a Namespace of that name first: iiab kubectl apply -f FILE",
             )
         if namespace.object()["metadata"].get("deletionTimestamp"):
-            raise ApiError(
-                403,
-                "Forbidden",
-                f'{kind.resource} "{key.name}" is forbidden: unable to create new content in namespace '
-                f"{key.namespace} because it is being terminated",
-                "wait until the namespace is gone",
-            )
+            raise _terminating(kind, key)
+
+
+def _terminating(kind: Kind, key: Key) -> ApiError:
+    """Controllers ask for the cause, not for the words."""
+    error = ApiError(
+        403,
+        "Forbidden",
+        f'{kind.resource} "{key.name}" is forbidden: unable to create new content in namespace '
+        f"{key.namespace} because it is being terminated",
+        "wait until the namespace is gone",
+    )
+    said, field = f"namespace {key.namespace} is being terminated", "metadata.namespace"
+    cause = {"reason": "NamespaceTerminating", "message": said, "field": field}
+    error.details = {"name": key.name, "group": kind.group, "kind": kind.plural, "causes": [cause]}
+    return error
 
 
 class Head:

@@ -6,6 +6,7 @@ same for every kind and is checked in `metadata.py`. Semantics: structural schem
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,7 @@ import orjson
 
 from ....errors import ApiError
 from ..objects.meta import Object
+from .causes import cause, reason
 
 Schema = dict[str, Any]
 _TOP = {"apiVersion", "kind", "metadata"}
@@ -62,7 +64,7 @@ def default(obj: Any, schema: Schema) -> None:
 
 def check(obj: Object, schema: Schema, kind: str, group: str) -> None:
     """Raises 422 Invalid with one cause per wrong value."""
-    causes = [_cause(error) for error in validator(orjson.dumps(schema)).iter_errors(_body(obj))]
+    causes = [cause(error) for error in validator(orjson.dumps(schema)).iter_errors(_body(obj))]
     if causes:
         raise invalid(kind, group, obj["metadata"].get("name", ""), causes)
 
@@ -76,7 +78,7 @@ def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str]]) -> 
         "name": name,
         "kind": kind,
         "group": group,
-        "causes": [{"reason": "FieldValueInvalid", "message": m, "field": f} for f, m in causes],
+        "causes": [{"reason": reason(m), "message": m, "field": f} for f, m in causes],
     }
     return error
 
@@ -119,19 +121,31 @@ def validator(schema: bytes) -> Any:
     """Compiled once per schema; the text is the key, so a changed CustomResourceDefinition gets a new one."""
     loaded = orjson.loads(schema)
     _open_up(loaded)
-    return jsonschema_rs.Draft7Validator(loaded)
+    return jsonschema_rs.Draft7Validator(loaded, formats={"byte": _is_base64}, validate_formats=True)
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _open_up(schema: Any) -> None:
-    """Kubernetes' dialect → JSON Schema: nullable and int-or-string, in place."""
+    """Kubernetes' dialect → JSON Schema: nullable, int-or-string and the sizes of integers, in place."""
     if isinstance(schema, list):
         for item in schema:
             _open_up(item)
     elif isinstance(schema, dict):
-        if schema.pop("x-kubernetes-int-or-string", None):
+        if schema.get("x-kubernetes-int-or-string") is True:
             schema.pop("type", None)
             schema["anyOf"] = [{"type": "integer"}, {"type": "string"}]
-        if schema.pop("nullable", None) and isinstance(schema.get("type"), str):
+        if schema.get("type") == "integer":
+            most = 2**31 if schema.get("format") == "int32" else 2**63
+            schema["minimum"] = max(schema.get("minimum", -most), -most)
+            schema["maximum"] = min(schema.get("maximum", most - 1), most - 1)
+        if schema.get("nullable") is True and isinstance(schema.get("type"), str):
             schema["type"] = [schema["type"], "null"]
         for child in schema.values():
             _open_up(child)
@@ -139,10 +153,3 @@ def _open_up(schema: Any) -> None:
 
 def _body(obj: Object) -> Object:
     return {name: value for name, value in obj.items() if name not in _TOP}
-
-
-def _cause(error: Any) -> tuple[str, str]:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path).lstrip(".")
-    shown = error.instance if isinstance(error.instance, str | int | float | bool) else type(error.instance).__name__
-    value = orjson.dumps(shown).decode() if not isinstance(error.instance, dict | list) else f'"{shown}"'
-    return path or "<root>", f"Invalid value: {value}: {error.message}"

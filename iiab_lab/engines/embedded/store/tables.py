@@ -24,6 +24,7 @@ class Tables:
         self._head: dict[Kind, Table] = {}
         self._committed: dict[Kind, Table] = {}
         self._next = self._epoch = 0
+        self._on_the_way: dict[int, asyncio.Future[None]] = {}
         self._changed: dict[Kind, int] = {}
         self.revision = 0
         self._loop = asyncio.get_running_loop()
@@ -57,7 +58,7 @@ class Tables:
         """Returns when it is durable. Until the append nothing awaits: the log's order is the revisions' order."""
         self._next += 1
         _apply(self.head(change.kind), change)
-        durable: asyncio.Future[None] = self._loop.create_future()
+        durable = self._on_the_way[change.entry.revision] = self._loop.create_future()
         body = None if change.type == "DELETED" else change.entry.raw
         record = Record(change.kind.resource, change.entry.key, change.entry.revision, body)
         epoch = self._epoch
@@ -66,9 +67,15 @@ class Tables:
             self._loop.call_soon_threadsafe(self._settle, change, durable, epoch, failure)
 
         self._log.append(record, done)
-        await asyncio.shield(durable)
+        await self.durable(change.entry)
+
+    async def durable(self, entry: Entry) -> None:
+        """Returns when a state of the head is on disk; raises 507 where it does not get there."""
+        if durable := self._on_the_way.get(entry.revision):
+            await asyncio.shield(durable)
 
     def _settle(self, change: Change, durable: asyncio.Future[None], epoch: int, failure: BaseException | None) -> None:
+        del self._on_the_way[change.entry.revision]
         if failure is not None:
             if epoch == self._epoch:  # the first of those that fail together
                 self._epoch += 1

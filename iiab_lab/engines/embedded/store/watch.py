@@ -93,6 +93,11 @@ class Watch:
     def waiting(self) -> int:
         return len(self._backlog) + len(self._fresh)
 
+    @property
+    def idle(self) -> bool:
+        """Whether its reader has seen all there is."""
+        return not self.waiting and not self._closed
+
     def offer(self, change: Change) -> None:
         if self.namespace and change.entry.key.namespace != self.namespace:
             return
@@ -153,6 +158,11 @@ class Hub:
 
     def drop(self, watch: Watch) -> None:
         self._watches.get(watch.kind, set()).discard(watch)
+
+    def end(self, kind: Kind) -> None:
+        """A kind that is no more: its watches end once their readers have seen all there was."""
+        for watch in tuple(self._watches.get(kind, ())):
+            watch.close()
 
     def close(self) -> None:
         for watches in list(self._watches.values()):

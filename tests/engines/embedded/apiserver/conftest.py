@@ -40,6 +40,8 @@ from iiab_lab.engines.embedded.store.store import Store
 from iiab_lab.errors import ApiError
 from iiab_lab.kube import Kube, documents
 
+from .kubectl import KUBECTL, Kubectl
+
 
 class Running:
     """The server in a thread of its own, as its clients see it."""
@@ -124,6 +126,11 @@ def space(kube: Kube, request: pytest.FixtureRequest) -> str:
     name = f"{re.sub('[^a-z0-9]+', '-', request.node.originalname)[:40].strip('-')}-{digest}"
     kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     return name
+
+
+@pytest.fixture(params=KUBECTL)
+def kubectl(request: pytest.FixtureRequest, server: Running, space: str, tmp_path: Path) -> Kubectl:
+    return Kubectl(request.param, server.kubeconfig, space, tmp_path)
 
 
 def refusal(call: Callable[[], Any]) -> tuple[int, str, str]:

@@ -218,7 +218,7 @@ async def test_a_pod_waits_while_the_node_is_cordoned(w: World) -> None:
     await w.apply(cordoned % "true")
     await deployed(w)
     await w.until(lambda: [condition(pod, "PodScheduled") for pod in w.pods()] == [("False", "Unschedulable")])
-    assert "FailedScheduling" in {event["reason"] for event in w.client.list(EVENT, "here")}
+    await w.until(lambda: "FailedScheduling" in {event["reason"] for event in w.client.list(EVENT, "here")})
     await w.apply(cordoned % "false")
     await w.until(lambda: ready_replicas(w) == 1)
     assert [condition(pod, "PodScheduled")[0] for pod in w.pods()] == ["True"]

@@ -22,11 +22,11 @@ _KINDS = {
 
 def handlers(authorizer: Authorizer, tokens: Tokens) -> dict[VirtualKind, Handler]:
     async def self_access(call: Call) -> Response:
-        spec = await _spec(call)
+        spec = await bodies.spec(call.request)
         return _answer(call, spec, _allowed(authorizer, call.user, spec))
 
     async def access(call: Call) -> Response:
-        spec = await _spec(call)
+        spec = await bodies.spec(call.request)
         if not spec.get("user") and not spec.get("groups"):
             raise status.invalid("spec.user", "Required value: at least one of user or group must be specified")
         local = call.info.namespace
@@ -36,18 +36,18 @@ def handlers(authorizer: Authorizer, tokens: Tokens) -> dict[VirtualKind, Handle
         return _answer(call, spec, _allowed(authorizer, user, spec))
 
     async def self_rules(call: Call) -> Response:
-        spec = await _spec(call)
+        spec = await bodies.spec(call.request)
         if not spec.get("namespace"):
             raise ApiError(400, "BadRequest", "no namespace on request", 'name one: {"spec": {"namespace": …}}')
         return _answer(call, spec, _rules(authorizer.rules(call.user, str(spec["namespace"]))))
 
     async def self_subject(call: Call) -> Response:
-        await _spec(call)
+        await bodies.spec(call.request)
         return _answer(call, None, {"userInfo": call.user.info()})
 
     async def token(call: Call) -> Response:
-        spec = await _spec(call)
-        return _answer(call, {k: v for k, v in spec.items() if k != "token"}, _verified(tokens, spec))
+        spec = await bodies.spec(call.request)
+        return _answer(call, spec, _verified(tokens, spec))
 
     made = (self_access, access, access, self_rules, self_subject, token)
     return dict(zip(_virtual(), made, strict=True))
@@ -59,14 +59,6 @@ def _virtual() -> list[VirtualKind]:
         for group, kinds in _KINDS.items()
         for kind in kinds
     ]
-
-
-async def _spec(call: Call) -> Object:
-    given = await bodies.parsed(call.request)
-    spec = (given.get("spec") or {}) if isinstance(given, dict) else None
-    if not isinstance(spec, dict):
-        raise ApiError(400, "BadRequest", "the body is no review", 'send {"spec": {…}}')
-    return spec
 
 
 def _answer(call: Call, spec: Object | None, found: Object) -> Response:
@@ -102,7 +94,7 @@ def _rules(found: list[Object]) -> Object:
 def _verified(tokens: Tokens, spec: Object) -> Object:
     audiences = tuple(map(str, spec.get("audiences") or (ISSUER,)))
     try:
-        user = tokens.verify(str(spec.get("token", "")), audiences)
+        user, common = tokens.review(str(spec.get("token", "")), audiences)
     except ApiError as error:
         return {"authenticated": False, "user": {}, "error": error.message}
-    return {"authenticated": True, "user": user.info(), "audiences": list(audiences)}
+    return {"authenticated": True, "user": user.info(), "audiences": common}

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from ...objects import selectors
 from ...objects.meta import Object
 from ...store.registry import Resource
 from .. import bodies, patch, query, status, tables
@@ -54,7 +55,7 @@ def _scale(resource: Resource, obj: Object) -> Object:
     names = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     selector = tables.lookup(obj, _path(resource, "labelSelectorPath")) or ""
     if isinstance(selector, dict):
-        selector = ",".join(f"{k}={v}" for k, v in (selector.get("matchLabels") or {}).items())
+        selector = selectors.written(selector)
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",

@@ -21,7 +21,10 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Admit:
-    """One write on its way in. `object` is None for DELETE, `old` is None for CREATE."""
+    """One write on its way in. `object` is None for DELETE, `old` is None for CREATE.
+
+    Of a DELETE, `old` is what stays of the object, where it stays for a while: a plug-in may write into it.
+    """
 
     kind: Kind
     operation: str

@@ -10,6 +10,17 @@ from ..structural import invalid
 from . import Admit
 
 Cause = tuple[str, str]
+_BOUNDS = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
+# (what must be less, than what, the field that is to blame)
+_ORDER = (
+    ("min", "max", "min"),
+    ("min", "defaultRequest", "defaultRequest"),
+    ("min", "default", "default"),
+    ("defaultRequest", "max", "defaultRequest"),
+    ("defaultRequest", "default", "defaultRequest"),
+    ("default", "max", "default"),
+)
+_SAID = {"defaultRequest": "default request"}
 
 
 def quota(admit: Admit) -> Object | None:
@@ -23,9 +34,10 @@ def quota(admit: Admit) -> Object | None:
 def limit_range(admit: Admit) -> Object | None:
     obj = admit.object
     if obj is not None:
-        names = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
-        items = enumerate(obj["spec"]["limits"])
-        _require(admit, [c for i, item in items for n in names for c in _wrong(item.get(n), f"spec.limits[{i}].{n}")])
+        for index, item in enumerate(obj["spec"]["limits"]):
+            path = f"spec.limits[{index}]"
+            _require(admit, [cause for name in _BOUNDS for cause in _wrong(item.get(name), f"{path}.{name}")])
+            _require(admit, [*_of_others(item, path), *_crossed(item, path)])
     return obj
 
 
@@ -47,6 +59,22 @@ def _wrong(amounts: Object | None, path: str) -> Iterator[Cause]:
                 yield f"{path}[{name}]", f'Invalid value: "{value}": must be greater than or equal to 0'
         except ValueError as error:
             yield f"{path}[{name}]", f"Invalid value: {error}"
+
+
+def _of_others(item: Object, path: str) -> Iterator[Cause]:
+    """What only containers have."""
+    for name in ("default", "defaultRequest"):
+        if item["type"] == "Pod" and item.get(name):
+            yield f"{path}.{name}", "Forbidden: may not be specified when `type` is 'Pod'"
+
+
+def _crossed(item: Object, path: str) -> Iterator[Cause]:
+    for less, more, field in _ORDER:
+        low, high = item.get(less) or {}, item.get(more) or {}
+        for name in sorted(low.keys() & high.keys()):
+            if quantities.parse(low[name]) > quantities.parse(high[name]):
+                said = f"{_SAID.get(less, less)} value {low[name]} is greater than {_SAID.get(more, more)} value {high[name]}"
+                yield f"{path}.{field}[{name}]", f'Invalid value: "{item[field][name]}": {said}'
 
 
 def _above(held: Object, path: str) -> Iterator[Cause]:

@@ -14,7 +14,9 @@ import orjson
 from ...objects.kinds import CRD
 from ...objects.meta import Object
 from ...objects.names import CLEANUP
+from ...rules.definitions import completed
 from .. import structural
+from ..causes import cause
 from ..registry import NATIVE
 from . import Admit
 
@@ -30,7 +32,7 @@ def define(admit: Admit) -> Object | None:
     if obj is None or admit.subresource:
         return obj
     _complete(obj)
-    causes = list(_causes(obj))
+    causes = [*_causes(obj), *_left_out(obj, admit.old)]
     if causes:
         raise structural.invalid(CRD.kind, CRD.group, obj["metadata"]["name"], causes)
     if admit.operation == "CREATE":
@@ -40,8 +42,7 @@ def define(admit: Admit) -> Object | None:
 
 def _complete(obj: Object) -> None:
     spec, names = obj["spec"], obj["spec"]["names"]
-    names.setdefault("singular", str(names.get("kind", "")).lower())
-    names.setdefault("listKind", f"{names.get('kind', '')}List")
+    names |= completed(names)
     spec.setdefault("conversion", {"strategy": "None"})
 
 
@@ -72,6 +73,20 @@ def _causes(obj: Object) -> Iterator[Cause]:
             yield from _schema(schema, path)
 
 
+def _left_out(obj: Object, old: Object | None) -> Iterator[Cause]:
+    """A version that objects may still be stored in."""
+    stored = ((old or {}).get("status") or {}).get("storedVersions") or []
+    kept = [version["name"] for version in obj["spec"]["versions"]]
+    for index, name in enumerate(stored):
+        if name not in kept:
+            yield (
+                f"status.storedVersions[{index}]",
+                f'Invalid value: "{name}": missing from spec.versions; {name} was previously a storage version, and must '
+                "remain in spec.versions until a storage migration ensures no data remains persisted in "
+                f"{name} and removes {name} from status.storedVersions",
+            )
+
+
 def _schema(schema: Object, path: str) -> Iterator[Cause]:
     if schema.get("type") != "object":
         yield f"{path}.type", f"Invalid value: {_shown(schema.get('type'))}: must be object at the root"
@@ -80,6 +95,21 @@ def _schema(schema: Object, path: str) -> Iterator[Cause]:
         structural.validator(orjson.dumps(schema))
     except ValueError as error:
         yield path, f"Invalid value: {error}"
+        return
+    yield from _defaults(schema, path)
+
+
+def _defaults(schema: Any, path: str) -> Iterator[Cause]:
+    """A default that its own schema refuses would spoil every object."""
+    if not isinstance(schema, dict):
+        return
+    if "default" in schema:
+        errors = structural.validator(orjson.dumps(schema)).iter_errors(schema["default"])
+        yield from ((f"{path}.default", said) for _, said in map(cause, errors))
+    for name, child in (schema.get("properties") or {}).items():
+        yield from _defaults(child, f"{path}.properties[{name}]")
+    for name in ("items", "additionalProperties"):
+        yield from _defaults(schema.get(name), f"{path}.{name}")
 
 
 def _node(schema: Any, path: str, *, within_logic: bool) -> Iterator[Cause]:

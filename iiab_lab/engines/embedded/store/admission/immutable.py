@@ -15,10 +15,11 @@ _POD = (
     "Forbidden: pod updates may not change fields other than `spec.containers[*].image`, `spec.initContainers[*].image`, "
     "`spec.activeDeadlineSeconds`, `spec.tolerations` (only additions to existing tolerations)"
 )
+_CLAIM = "Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 _POD_MUTABLE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds")
 
 
-def fields(*paths: str, message: str = _IMMUTABLE) -> Plugin:
+def fields(*paths: str, message: str = _IMMUTABLE, removable: bool = False) -> Plugin:
     """A plug-in that refuses an update of any of these fields; one that was never set may be set."""
 
     def check(admit: Admit) -> Object | None:
@@ -26,7 +27,7 @@ def fields(*paths: str, message: str = _IMMUTABLE) -> Plugin:
             return admit.object
         for path in paths:
             before, after = _at(admit.old, path), _at(admit.object, path)
-            if before is not None and before != after:
+            if before is not None and before != after and not (removable and after is None):
                 raise _refused(admit, path, f"Invalid value: {_shown(after)}: {message}")
         return admit.object
 
@@ -48,6 +49,16 @@ def sealed(*contents: str) -> Plugin:
     return check
 
 
+def claim(admit: Admit) -> Object | None:
+    """A PersistentVolumeClaim's spec but for what it requests."""
+    if admit.object is None or admit.old is None or admit.subresource:
+        return admit.object
+    before, after = ({**(obj.get("spec") or {}), "resources": None} for obj in (admit.old, admit.object))
+    if before != after:
+        raise _refused(admit, "spec", _CLAIM)
+    return admit.object
+
+
 def pod(admit: Admit) -> Object | None:
     """A Pod's spec but for its images; the node is set once."""
     if admit.object is None or admit.old is None or admit.subresource:
@@ -56,7 +67,9 @@ def pod(admit: Admit) -> Object | None:
     if not before.get("nodeName"):
         after.pop("nodeName", None)
         before.pop("nodeName", None)
-    if before != after:
+    tolerations = admit.object["spec"].get("tolerations") or ()
+    kept = all(one in tolerations for one in admit.old["spec"].get("tolerations") or ())
+    if before != after or not kept:
         raise _refused(admit, "spec", _POD)
     return admit.object
 

@@ -38,9 +38,10 @@ from . import (
 _ROLE_REF = immutable.fields("roleRef", message="cannot change roleRef")
 
 PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
-    NAMESPACE: (lifecycle.immortal, defaults.namespace),
+    NAMESPACE: (lifecycle.immortal, lifecycle.terminating, defaults.namespace, defaults.status(phase="Active")),
     POD: (
         defaults.pod,
+        defaults.status(phase="Pending"),
         limit_range.fill,
         storage_initializer.add,
         sidecar.inject,
@@ -50,16 +51,21 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
     ),
     SECRET: (defaults.secret, immutable.fields("type"), immutable.sealed("data")),
     CONFIG_MAP: (immutable.sealed("data", "binaryData"),),
-    SERVICE: (defaults.service,),
-    LIMIT_RANGE: (amounts.limit_range, limit_range.complete),
-    RESOURCE_QUOTA: (amounts.quota,),
-    VOLUME_CLAIM: (
-        limit_range.enforce,
-        immutable.fields("spec.accessModes", "spec.storageClassName", message="spec is immutable after creation"),
+    SERVICE: (
+        defaults.status(loadBalancer={}),
+        defaults.service,
+        immutable.fields("spec.clusterIP", message="may not change once set", removable=True),
     ),
-    DEPLOYMENT: (immutable.fields("spec.selector"),),
-    REPLICA_SET: (immutable.fields("spec.selector"),),
-    JOB: (immutable.fields("spec.selector", "spec.template", "spec.completions"),),
+    LIMIT_RANGE: (amounts.limit_range, limit_range.complete),
+    RESOURCE_QUOTA: (defaults.status(), amounts.quota),
+    VOLUME_CLAIM: (
+        defaults.status(phase="Pending"),
+        limit_range.enforce,
+        immutable.claim,
+    ),
+    DEPLOYMENT: (defaults.status(), immutable.fields("spec.selector")),
+    REPLICA_SET: (defaults.status(replicas=0), immutable.fields("spec.selector")),
+    JOB: (defaults.status(), immutable.fields("spec.selector", "spec.template", "spec.completions")),
     REVISION: (immutable.fields("spec", message="Immutable fields changed"),),
     ENDPOINT_SLICE: (immutable.fields("addressType"),),
     ROLE_BINDING: (_ROLE_REF,),

@@ -7,6 +7,7 @@ else owns it too.
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import orjson
@@ -96,20 +97,31 @@ def _claim(owners: Owners, changed: Paths, force: bool) -> None:
 
 
 def _conflict(disputed: list[tuple[Writer, paths.Path]]) -> ApiError:
-    said = [(f'conflict with "{_name(who)}" using {who.api_version}', paths.shown(path)) for who, path in disputed]
-    count = f"{len(said)} conflict{'s' if len(said) > 1 else ''}"
-    text = ", ".join(f"{message}: {field}" for message, field in said)
+    said = sorted((_name(who), paths.shown(path)) for who, path in disputed)
+    if len(said) == 1:
+        text = "1 conflict: conflict with {}: {}".format(*said[0])
+    else:
+        groups = itertools.groupby(said, key=lambda one: one[0])
+        lines = [
+            line for name, of in groups for line in (f"conflicts with {name}:", *(f"- {field}" for _, field in of))
+        ]
+        text = f"{len(said)} conflicts: " + "\n".join(lines)
     error = ApiError(
         409,
         "Conflict",
-        f"Apply failed with {count}: {text}",
+        f"Apply failed with {text}",
         "leave the field out, apply the same value, or take it over: --server-side --force-conflicts",
     )
     error.details = {
-        "causes": [{"reason": "FieldManagerConflict", "message": message, "field": field} for message, field in said]
+        "causes": [
+            {"reason": "FieldManagerConflict", "message": f"conflict with {name}", "field": field}
+            for name, field in said
+        ]
     }
     return error
 
 
 def _name(who: Writer) -> str:
-    return f"{who.manager}" + (f'" with subresource "{who.subresource}' if who.subresource else "")
+    """As Kubernetes tells managers apart: an applier by its name, whoever else by its version too."""
+    name = f'"{who.manager}"' + (f' with subresource "{who.subresource}"' if who.subresource else "")
+    return name if who.operation == "Apply" else f"{name} using {who.api_version}"
