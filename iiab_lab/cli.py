@@ -31,12 +31,18 @@ def up(
     ports: Annotated[
         str, typer.Option(envvar="IIAB_PORTS", help="auto, or NAME=PORT,… (gateway, gateway_tls, prometheus, …).")
     ] = "",
+    admin_password: Annotated[
+        str,
+        typer.Option(
+            envvar="IIAB_ADMIN_PASSWORD", help="Of the management service's admin; else a random one, in a Secret."
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Boot the platform, wait until it is ready, print its endpoints. Running it again changes nothing."""
     from .commands.up import up as run
 
-    run(engine, ports, as_json)
+    run(engine, ports, as_json, admin_password)
 
 
 @app.command()
@@ -88,7 +94,7 @@ def restore(file: Annotated[Path, typer.Argument(help="A file that `iiab backup`
 
 
 @app.command()
-def token(tenant: Annotated[str, typer.Argument(help="tenant-a, tenant-b, …")]) -> None:
+def token(tenant: Annotated[str, typer.Argument(help="tenant-a, tenant-b, … or admin")]) -> None:
     """Print a signed JWT for a tenant, as the identity service gives it to that tenant's client."""
     from .commands.token import print_token
 

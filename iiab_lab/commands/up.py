@@ -15,17 +15,20 @@ from .doctor import require
 from .status import render
 
 _err = Console(stderr=True)
+_SHORTEST = 8
 
 
-def up(engine: str, ports: str, as_json: bool) -> None:
+def up(engine: str, ports: str, as_json: bool, password: str = "") -> None:
     if engine != "embedded":
         raise UsageError(f"There is no engine {engine!r} in this release.", "iiab up --engine embedded")
+    if password and len(password) < _SHORTEST:
+        raise UsageError(f"A password needs at least {_SHORTEST} characters.", "iiab up --admin-password LONGER")
     from ..engines.embedded import lifecycle
 
     already, began = lifecycle.find(home()) is not None, time.monotonic()
     if not already:
         require(_err.print)
-    status = _with_progress(lambda progress: lifecycle.up(home(), ports, progress))
+    status = _with_progress(lambda progress: lifecycle.up(home(), ports, progress, password))
     if as_json:
         print(json.dumps(status, indent=2))
         return

@@ -10,6 +10,7 @@ from ..target import Target
 from .client import InferenceClient
 
 HOST, LABEL, SECRET = "identity.inference-in-a-box", "iiab.lab/tenant", "identity-client"
+ADMIN, ADMIN_SECRET = "admin", "identity-admin-client"
 
 
 def tenants(target: Target) -> dict[str, str]:
@@ -45,14 +46,23 @@ def claims(bearer: str) -> dict[str, Any]:
 
 
 def credentials(target: Target, tenant: str) -> tuple[str, str]:
-    """(client id, client secret) from the tenant's own namespace."""
-    known = tenants(target)
-    if tenant not in known:
-        raise UsageError(f"There is no tenant {tenant!r}.", f"choose one of: {', '.join(sorted(known)) or 'none yet'}")
-    secret = target.kube.get("v1", "Secret", SECRET, known[tenant])
+    """(client id, client secret) from the tenant's own namespace; of `admin`, from the identity service's."""
+    if tenant == ADMIN:
+        name, namespace = ADMIN_SECRET, "identity"
+    else:
+        name, namespace = SECRET, _namespace(target, tenant)
+    secret = target.kube.get("v1", "Secret", name, namespace)
     if secret is None:
         raise NotReady(
             f"{tenant} has no client yet.", "wait for the identity service: iiab kubectl get pods -n identity"
         )
     data = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
     return data["client_id"], data["client_secret"]
+
+
+def _namespace(target: Target, tenant: str) -> str:
+    known = tenants(target)
+    if tenant not in known:
+        choices = ", ".join([*sorted(known), ADMIN])
+        raise UsageError(f"There is no tenant {tenant!r}.", f"choose one of: {choices}")
+    return known[tenant]

@@ -38,8 +38,8 @@ def of_edge(world: YamlWorld) -> Out:
     verdicts: dict[str, Any] = defaultdict(dict)
     for one in made.attached:
         verdicts[one.name] = {"Accepted": list(one.accepted), "ResolvedRefs": list(one.resolved)}
-    for security in made.security:
-        verdicts[f"securitypolicy/{security.policy['metadata']['name']}"] = {"Accepted": list(security.verdict)}
+    for policy, conditions in made.policies:
+        verdicts[f"{policy['kind'].lower()}/{policy['metadata']['name']}"] = {t: list(v) for t, v in conditions.items()}
     listeners = {name: list(verdict) for name, verdict in made.listeners.items()}
     return made.snapshot, {"verdicts": dict(verdicts), "certificates": listeners}
 

@@ -6,6 +6,7 @@ engines. Applying is idempotent, so a second run only waits.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ STEPS = (
     *(
         Step(name, why, manifests() / name)
         for name, why in (
-            ("platform", "certificates, gateway class, identity"),
+            ("platform", "certificates, gateway class, identity, management"),
             ("tenants", "namespaces of the tenants and who may do what"),
             ("gateway", "the edge: listeners, TLS, the way into the mesh"),
             ("mesh", "mTLS everywhere, and who may call whom"),
@@ -42,6 +43,9 @@ STEPS = (
         )
     ),
 )
+
+# (name, namespace) of the admin's password.
+ADMIN = ("management-admin", "default")
 
 # What must exist before its users, whatever the file names say; kubectl and Helm sort alike.
 _FIRST = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "Role", "ConfigMap", "Secret")
@@ -61,8 +65,11 @@ _POD_LABEL = {
 }
 
 
-def boot(kube: Kube, progress: Progress, timeout: float = 120) -> None:
-    """Applies every step, then waits until everything that can be ready is; NotReady names what is not."""
+def boot(kube: Kube, progress: Progress, password: str = "", timeout: float = 120) -> None:
+    """Applies every step, then waits until everything that can be ready is; NotReady names what is not.
+
+    `password` is the management service's admin's from now on; without one, it is what it was, at first a random one.
+    """
     waiting: list[Object] = []
     for step in STEPS:
         progress(step.name, step.why)
@@ -73,12 +80,23 @@ def boot(kube: Kube, progress: Progress, timeout: float = 120) -> None:
             # A model server that starts before its model is trained fails and backs off for ten seconds.
             _await(kube, [obj for obj in waiting if obj["kind"] == "Job"], timeout)
             waiting += _apply(kube, late)
+        if step.folder == CHARTS:
+            _admin(kube, password)
         progress(step.name, "")
     for obj in waiting:
         progress("ready", f"waiting for {obj['kind']} {obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}")
         _await(kube, [obj], timeout)
         _await_pod(kube, obj, timeout)
     progress("ready", "")
+
+
+def _admin(kube: Kube, password: str) -> None:
+    """The Secret that the management service compares a sign-in with."""
+    if not password and kube.get("v1", "Secret", *ADMIN):
+        return
+    said = {"username": "admin", "password": password or secrets.token_urlsafe(15)}
+    meta = {"name": ADMIN[0], "namespace": ADMIN[1]}
+    kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "Opaque", "stringData": said})
 
 
 def ordered(folder: Path) -> list[Object]:

@@ -33,7 +33,7 @@ _STATE = ("store.db", "store.db-*", "pods", "volumes", "logs", "proxies", "pki",
 _START_SECONDS, _STOP_SECONDS = 30.0, 20.0
 
 
-def up(home: Path, setting: str, progress: bootstrap.Progress) -> dict[str, Any]:
+def up(home: Path, setting: str, progress: bootstrap.Progress, password: str = "") -> dict[str, Any]:
     """Boots what does not run, applies the platform, waits until ready → status. Idempotent."""
     with locked(home):
         if find(home) is None:
@@ -42,7 +42,7 @@ def up(home: Path, setting: str, progress: bootstrap.Progress) -> dict[str, Any]
             progress("control plane", "")
             progress(f"store: {record(home)['store']}", "")
         kube = Kube(home / "kubeconfig")
-        bootstrap.boot(kube, progress)
+        bootstrap.boot(kube, progress, password)
         _write_ca(kube, home / "ca.crt")
         status = status_of(home)
         _write(home / "status.json", status)

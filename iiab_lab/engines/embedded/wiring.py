@@ -27,6 +27,7 @@ from .controllers.namespace import NamespaceController
 from .controllers.node import NodeController
 from .controllers.pod import AccountFiles, PodController
 from .controllers.pod_autoscaler import PodAutoscalerController
+from .controllers.rate_limit import RateLimitController
 from .controllers.replica_set import ReplicaSetController
 from .controllers.resource_quota import ResourceQuotaController
 from .controllers.revision import RevisionController
@@ -76,6 +77,7 @@ def controllers(
         CaBundleController(client),
         GatewayClassController(client, clock),
         GatewayController(client, proxies, clock),
+        RateLimitController(client),
         SidecarController(client, proxies, clock, record("istiod")),
         MonitorsController(client, f"127.0.0.1:{ports['kubernetes']}"),
     ]

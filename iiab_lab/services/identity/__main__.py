@@ -23,7 +23,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     core = client.CoreV1Api(_api())
     keys = KeyRing.open(core, _namespace())
-    clients = Clients(core, keys.jwks())
+    clients = Clients(core, keys.jwks(), _namespace())
     threading.Thread(target=clients.follow, daemon=True, name="namespaces").start()
     settings = uvicorn.Config(application(keys, clients), access_log=False, log_level="warning")
     uvicorn.Server(settings).run(sockets=[listening(arguments.port)])

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from .clients import Clients
+from .clients import TENANT, Client, Clients
 from .keys import KeyRing
 
 ISSUER, AUDIENCE, SCOPE, SECONDS = "https://identity.inference-in-a-box", "inference-in-a-box", "infer", 3600
@@ -45,13 +45,13 @@ def application(keys: KeyRing, clients: Clients, now: Callable[[], float] = time
         if form.get("grant_type") != "client_credentials":
             return _refuse("unsupported_grant_type", 400)
         client_id, client_secret = _credentials(request, form)
-        tenant = clients.verify(client_id, client_secret)
-        if tenant is None:
+        client = clients.verify(client_id, client_secret)
+        if client is None:
             return _refuse("invalid_client", 401)
         if not set(form.get("scope", SCOPE).split()) <= {SCOPE}:
             return _refuse("invalid_scope", 400)
         tokens.labels("issued").inc()
-        signed = keys.sign(claims(tenant, now()))
+        signed = keys.sign(claims(client, now()))
         answer = {"access_token": signed, "token_type": "Bearer", "expires_in": SECONDS, "scope": SCOPE}
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
@@ -78,14 +78,16 @@ def application(keys: KeyRing, clients: Clients, now: Callable[[], float] = time
     )
 
 
-def claims(tenant: str, now: float) -> dict[str, Any]:
+def claims(client: Client, now: float) -> dict[str, Any]:
+    """A tenant's client speaks for the tenant, the admin's for no tenant: it has a role."""
     issued = int(now)
     return {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "sub": tenant,
-        "client_id": tenant,
-        "tenant": tenant,
+        "sub": client.name,
+        "client_id": client.name,
+        **({"tenant": client.name} if client.role == TENANT else {}),
+        "roles": [client.role],
         "scope": SCOPE,
         "iat": issued,
         "nbf": issued,

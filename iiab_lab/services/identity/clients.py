@@ -1,5 +1,8 @@
 """Namespaces labelled `iiab.lab/tenant` → one OAuth client each, its secret in that namespace, the key set beside it.
 
+The platform's own admin is a client too; its secret lies beside the signing keys. A namespace labelled `iiab.lab/jwks: "true"`
+gets the key set alone.
+
 What a tenant writes into its Secret can change its own secret and nothing else: who it is, the label on its namespace says,
 which only an administrator sets.
 """
@@ -13,7 +16,7 @@ import json
 import logging
 import secrets
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubernetes import client, watch
 from urllib3.exceptions import HTTPError
@@ -21,29 +24,43 @@ from urllib3.exceptions import HTTPError
 log = logging.getLogger(__name__)
 
 LABEL, SECRET, JWKS = "iiab.lab/tenant", "identity-client", "identity-jwks"
+READERS = "iiab.lab/jwks=true"
+ADMIN, TENANT = "admin", "tenant"
+ADMIN_SECRET = "identity-admin-client"  # noqa: S105 - a name
 _WATCH_SECONDS, _RETRY_SECONDS = 300, 1.0
+
+
+class Client(NamedTuple):
+    """`role` is admin or tenant; a tenant's name is its client's."""
+
+    name: str
+    role: str
 
 
 class Clients:
     """Follows the namespaces in a thread of its own; `verify` is safe from any other."""
 
-    def __init__(self, core: Any, jwks: dict[str, Any]) -> None:
-        self._core, self._jwks = core, json.dumps(jwks)
+    def __init__(self, core: Any, jwks: dict[str, Any], namespace: str) -> None:
+        self._core, self._jwks, self._namespace = core, json.dumps(jwks), namespace
+        self._admin = b""
         self._known: dict[str, dict[str, bytes]] = {}  # tenant → namespace → hash of its secret
         self.ready = threading.Event()
         self._stop = threading.Event()
 
-    def verify(self, client_id: str, client_secret: str) -> str | None:
-        """→ the tenant, or None. Takes as long for an unknown client as for a wrong secret."""
+    def verify(self, client_id: str, client_secret: str) -> Client | None:
+        """Takes as long for an unknown client as for a wrong secret."""
         given = _hash(client_secret)
-        known = self._known.get(client_id) or {"": b"\0" * 32}
-        matches = [hmac.compare_digest(given, held) for held in known.values()]
-        return client_id if any(matches) else None
+        held = {"": self._admin} if client_id == ADMIN else self._known.get(client_id)
+        matches = [hmac.compare_digest(given, one) for one in (held or {"": b"\0" * 32}).values()]
+        return Client(client_id, ADMIN if client_id == ADMIN else TENANT) if any(matches) else None
 
     def follow(self) -> None:
         """Blocks until `stop`; a watch that fails begins again with everything there is."""
         while not self._stop.is_set():
             try:
+                self._admin = _hash(self._secret(ADMIN_SECRET, self._namespace, ADMIN))
+                for reader in self._core.list_namespace(label_selector=READERS).items:
+                    self._publish(reader.metadata.name)
                 listed = self._core.list_namespace(label_selector=LABEL)
                 for namespace in listed.items:
                     self._admit(namespace)
@@ -68,10 +85,10 @@ class Clients:
 
     def _admit(self, namespace: Any) -> None:
         name, tenant = namespace.metadata.name, namespace.metadata.labels[LABEL]
-        if namespace.metadata.deletion_timestamp:
+        if namespace.metadata.deletion_timestamp or tenant == ADMIN:  # nobody becomes the admin by a label
             return self._forget(name)
         try:
-            secret = self._secret(name, tenant)
+            secret = self._secret(SECRET, name, tenant)
             self._publish(name)
         except client.ApiException as error:
             # One namespace that has not bound our role yet must not keep the others waiting.
@@ -84,15 +101,15 @@ class Clients:
         for held in self._known.values():
             held.pop(namespace, None)
 
-    def _secret(self, namespace: str, tenant: str) -> str:
+    def _secret(self, name: str, namespace: str, client_id: str) -> str:
         try:
-            data = self._core.read_namespaced_secret(SECRET, namespace).data or {}
+            data = self._core.read_namespaced_secret(name, namespace).data or {}
         except client.ApiException as error:
             if error.status != 404:
                 raise
             body = {
-                "metadata": {"name": SECRET},
-                "stringData": {"client_id": tenant, "client_secret": secrets.token_urlsafe(32)},
+                "metadata": {"name": name},
+                "stringData": {"client_id": client_id, "client_secret": secrets.token_urlsafe(32)},
             }
             data = self._core.create_namespaced_secret(namespace, body).data
         return base64.b64decode(data["client_secret"]).decode()

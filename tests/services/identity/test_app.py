@@ -22,7 +22,8 @@ def keys() -> KeyRing:
 
 @pytest.fixture
 def client(keys: KeyRing) -> TestClient:
-    clients = Clients(None, keys.jwks())
+    clients = Clients(None, keys.jwks(), "identity")
+    clients._admin = _hash("of the admin")
     clients._known = {"tenant-a": {"a": _hash("right")}, "tenant-b": {"b": _hash("other")}}
     clients.ready.set()
     return TestClient(application(keys, clients))
@@ -90,3 +91,12 @@ def test_a_body_without_end_is_cut_off(client: TestClient) -> None:
 def test_garbage_for_credentials_is_a_wrong_client(client: TestClient) -> None:
     headers = {"Authorization": "Basic ===="}
     assert client.post("/token", data={"grant_type": "client_credentials"}, headers=headers).status_code == 401
+
+
+def test_the_admins_token_has_a_role_and_no_tenant_and_no_tenant_is_called_admin(client: TestClient) -> None:
+    said = {}
+    for name, secret in (("admin", "of the admin"), ("tenant-a", "right")):
+        said[name] = jwt.decode(ask(client, secret, name).json()["access_token"], options={"verify_signature": False})
+    assert said["admin"]["roles"] == ["admin"] and "tenant" not in said["admin"]
+    assert said["tenant-a"]["roles"] == ["tenant"] and said["tenant-a"]["tenant"] == "tenant-a"
+    assert ask(client, "right", "admin").status_code == 401

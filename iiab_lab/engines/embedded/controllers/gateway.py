@@ -1,9 +1,8 @@
 """Gateway and everything attached to it → the configuration of its Envoy; the verdicts → every status.
 
-Reads:  Gateways, HTTPRoutes, SecurityPolicies, BackendTLSPolicies, EnvoyProxies, ReferenceGrants, Services and their
-        EndpointSlices, Secrets, ConfigMaps, Namespaces, the Gateway's Pods.
-Writes: the proxy's Deployment, Service and ServiceAccount; its configuration; status of Gateways, HTTPRoutes and
-        SecurityPolicies.
+Reads:  Gateways, HTTPRoutes, SecurityPolicies, BackendTrafficPolicies, BackendTLSPolicies, EnvoyProxies, ReferenceGrants,
+        Services and their EndpointSlices, Secrets, ConfigMaps, Namespaces, the Gateway's Pods.
+Writes: the proxy's Deployment, Service and ServiceAccount; its configuration; status of Gateways, HTTPRoutes and policies.
 Wakes:  on the Gateway, and on each of those for every Gateway: one Envoy's configuration depends on them all.
 """
 
@@ -15,7 +14,7 @@ from ..envoy import edge
 from ..envoy.attachment import Verdict
 from ..objects import kinds
 from ..objects.conditions import is_true
-from ..objects.kinds import GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, POD, SECURITY_POLICY, Key
+from ..objects.kinds import BACKEND_TRAFFIC_POLICY, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, POD, SECURITY_POLICY, Key
 from ..objects.meta import Object, annotations_of, key_of
 from ..objects.names import PORTS
 from ..objects.times import rfc3339
@@ -26,6 +25,7 @@ _INPUTS = (
     kinds.GATEWAY_CLASS,
     kinds.HTTP_ROUTE,
     kinds.SECURITY_POLICY,
+    kinds.BACKEND_TRAFFIC_POLICY,
     kinds.BACKEND_TLS_POLICY,
     kinds.ENVOY_PROXY,
     kinds.REFERENCE_GRANT,
@@ -97,9 +97,9 @@ class GatewayController:
             by_route.setdefault(key_of(one.route), []).append(one)
         for key, found in by_route.items():
             await self._client.set_status(HTTP_ROUTE, key, gateway_status.route(found[0].route, found, parked, now))
-        for security in made.security:
-            key = key_of(security.policy)
-            await self._client.set_status(SECURITY_POLICY, key, gateway_status.policy(security, gateway, now))
+        for policy, verdicts in made.policies:
+            kind = BACKEND_TRAFFIC_POLICY if policy["kind"] == BACKEND_TRAFFIC_POLICY.kind else SECURITY_POLICY
+            await self._client.set_status(kind, key_of(policy), gateway_status.policy(policy, verdicts, gateway, now))
 
     async def _dismantle(self, key: Key) -> None:
         self._parked.pop(key, None)

@@ -19,6 +19,10 @@ class Verdict(NamedTuple):
     message: str = ""
 
 
+class Invalid(Exception):
+    """A policy that cannot be translated, and why."""
+
+
 _ACCEPTED = Verdict(True, "Accepted", "Route is accepted")
 _RESOLVED = Verdict(True, "ResolvedRefs", "Resolved all the Object references for the Route")
 
@@ -129,7 +133,7 @@ def refusal(world: World, route: Object, ref: Object) -> Verdict | None:
             False, "InvalidKind", f"Group {ref.get('group')!r} kind {ref.get('kind')!r} is not supported; use a Service"
         )
     namespace = ref.get("namespace") or route["metadata"]["namespace"]
-    if namespace != route["metadata"]["namespace"] and not _granted(world, route, namespace, ref["name"]):
+    if not granted(world, route, Key(namespace, ref["name"]), "Service"):
         return Verdict(
             False,
             "RefNotPermitted",
@@ -145,16 +149,19 @@ def refusal(world: World, route: Object, ref: Object) -> Verdict | None:
     return None
 
 
-def _granted(world: World, route: Object, namespace: str, service: str) -> bool:
+def granted(world: World, obj: Object, target: Key, kind: str) -> bool:
+    """Whether an object may refer to a core object of this kind: in its own namespace always, else by a ReferenceGrant."""
+    source: dict[str, Any] = {
+        "group": obj["apiVersion"].rpartition("/")[0],
+        "kind": obj["kind"],
+        "namespace": obj["metadata"]["namespace"],
+    }
+
     def permits(grant: Object) -> bool:
-        source: dict[str, Any] = {
-            "group": "gateway.networking.k8s.io",
-            "kind": "HTTPRoute",
-            "namespace": route["metadata"]["namespace"],
-        }
         return source in grant["spec"]["from"] and any(
-            (to["group"], to["kind"]) == ("", "Service") and to.get("name") in (None, service)
+            (to["group"], to["kind"]) == ("", kind) and to.get("name") in (None, target.name)
             for to in grant["spec"]["to"]
         )
 
-    return any(permits(grant) for grant in world.list(REFERENCE_GRANT, namespace))
+    own = target.namespace == source["namespace"]
+    return own or any(permits(grant) for grant in world.list(REFERENCE_GRANT, target.namespace))

@@ -10,6 +10,7 @@ from ..objects.kinds import BACKEND_TLS_POLICY, CONFIG_MAP, SERVICE, Key
 from ..objects.meta import Object
 from . import http
 from .attachment import Attached, refusal
+from .durations import seconds
 from .world import World, backend
 
 Resource = dict[str, Any]
@@ -96,7 +97,7 @@ def _action(
     )
     route |= {"cluster_not_found_response_code": "INTERNAL_SERVER_ERROR"} if broken else {}
     if request := (rule.get("timeouts") or {}).get("request"):
-        route["timeout"] = _duration(request)
+        route["timeout"] = seconds(request)
     return {"route": {**route, **changes.rewrite}, **changes.headers}
 
 
@@ -145,13 +146,6 @@ def _modified(side: str, wanted: Object) -> dict[str, list[Any]]:
     if wanted.get("remove"):
         made[f"{side}_headers_to_remove"] = list(wanted["remove"])
     return made
-
-
-def _duration(text: str) -> str:
-    """Gateway API's `1m30s`, `500ms` → Envoy's seconds."""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-    parts = re.findall(r"(\d+)(ms|h|m|s)", text)
-    return f"{sum(int(number) * units[unit] for number, unit in parts):g}s"
 
 
 def _add_cluster(

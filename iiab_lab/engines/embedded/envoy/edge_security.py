@@ -1,7 +1,7 @@
-"""SecurityPolicies → who passes: Envoy's JWT filter with one provider per policy, and RBAC matchers, rule by rule.
+"""SecurityPolicies → who passes: API keys, Envoy's JWT filter with one provider per policy, RBAC matchers rule by rule.
 
-As Envoy Gateway does it: a token must be valid before any rule is looked at (401), rules are taken in their order and the
-first that matches decides, else defaultAction (403). A policy that cannot be translated closes its routes (500).
+As Envoy Gateway does it: a key or token must be valid before any rule is looked at (401), rules are taken in their order and
+the first that matches decides, else defaultAction (403). A policy that cannot be translated closes its routes (500).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from ..objects.kinds import CONFIG_MAP, SECRET, SECURITY_POLICY, Key
 from ..objects.meta import Object
-from . import cel
-from .attachment import Attached, Verdict
+from . import api_keys, cel
+from .attachment import Attached, Invalid, Verdict
 from .world import World, secret_text
 
 Resource = dict[str, Any]
@@ -36,10 +36,6 @@ class Security(NamedTuple):
     verdict: Verdict
 
 
-class _Invalid(Exception):
-    pass
-
-
 def policy_for(world: World, one: Attached) -> Object | None:
     """The oldest policy that targets the route."""
     meta = one.route["metadata"]
@@ -59,10 +55,12 @@ def translate(world: World, policy: Object) -> Security:
     try:
         for provider in (policy["spec"].get("jwt") or {}).get("providers") or ():
             providers[f"{name}/{provider['name']}"] = _provider(world, policy, provider)
+        if "apiKeyAuth" in policy["spec"]:
+            per_route[api_keys.FILTER] = api_keys.per_route(world, policy)
         if "authorization" in policy["spec"]:
             rules = _authorization(policy["spec"]["authorization"])
             per_route["envoy.filters.http.rbac"] = {"@type": f"{_HTTP}.rbac.v3.RBACPerRoute", "rbac": rules}
-    except (_Invalid, cel.NotCel) as error:
+    except (Invalid, cel.NotCel) as error:
         return Security(policy, {}, {}, {}, Verdict(False, "Invalid", str(error)))
     requirement: Resource = {}
     if providers:
@@ -94,7 +92,7 @@ def _provider(world: World, policy: Object, provider: Object) -> Resource:
 def _jwks(world: World, policy: Object, source: Object) -> str:
     if source.get("type", "Inline") == "Inline":
         if "inline" not in source:
-            raise _Invalid("jwt provider: localJWKS is needed; the embedded engine fetches no remote key set")
+            raise Invalid("jwt provider: localJWKS is needed; the embedded engine fetches no remote key set")
         return str(source["inline"])
     reference = source["valueRef"]
     key = Key(policy["metadata"]["namespace"], reference["name"])
@@ -104,7 +102,7 @@ def _jwks(world: World, policy: Object, source: Object) -> str:
         data = (world.get(CONFIG_MAP, key) or {}).get("data") or {}
         text = data.get("jwks") or next(iter(data.values()), None)
     if not text:
-        raise _Invalid(f"jwt provider: no key set in {reference['kind']} {key}")
+        raise Invalid(f"jwt provider: no key set in {reference['kind']} {key}")
     return text
 
 
@@ -139,7 +137,7 @@ def _predicates(rule: Object) -> list[Resource]:
         source = {"@type": _HEADER_INPUT, "header_name": header["name"].lower()}
         found.append(_any([_single(source, {"value_match": {"exact": value}}) for value in header["values"]]))
     if not found:
-        raise _Invalid(
+        raise Invalid(
             f"authorization rule {rule.get('name', '')!r} names nobody; give it a principal or a cel expression"
         )
     return found

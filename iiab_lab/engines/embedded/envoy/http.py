@@ -15,13 +15,24 @@ _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
 _OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
+_MESSAGES = {
+    "api_key_auth": "ApiKeyAuth",
+    "jwt_authn": "JwtAuthentication",
+    "local_ratelimit": "LocalRateLimit",
+    "ratelimit": "RateLimit",
+    "rbac": "RBAC",
+    "router": "Router",
+}
+
+
 def http_filter(name: str, **config: Any) -> Resource:
-    """`http_filter("rbac", …)`; the type is always `….<name>.v3.<Message>`."""
-    message = {"jwt_authn": "JwtAuthentication", "rbac": "RBAC", "router": "Router"}[name]
-    return {
-        "name": f"envoy.filters.http.{name}",
-        "typed_config": {"@type": f"{_HTTP}.{name}.v3.{message}", **config},
-    }
+    """`http_filter("rbac", …)`."""
+    return {"name": f"envoy.filters.http.{name}", "typed_config": message(name, _MESSAGES[name], **config)}
+
+
+def message(name: str, kind: str, **config: Any) -> Resource:
+    """A message of an HTTP filter: the type is always `….<name>.v3.<Message>`."""
+    return {"@type": f"{_HTTP}.{name}.v3.{kind}", **config}
 
 
 def manager(
@@ -97,12 +108,15 @@ def certificate(name: str, chain: str, key: str) -> Resource:
     }
 
 
-def cluster(name: str, source: Resource, tls: Resource | None = None) -> Resource:
+def cluster(name: str, source: Resource, tls: Resource | None = None, *, http2: bool = False) -> Resource:
     """`source` is `followed(name)` or `fixed(…)`. Over TLS the protocol is whatever ALPN agrees on, HTTP/2 first."""
     made: Resource = {"name": name, **source, "connect_timeout": "10s", "lb_policy": "LEAST_REQUEST"}
     if tls:
-        options = {"@type": _OPTIONS, "auto_config": {"http2_protocol_options": {}}}
-        made |= {"transport_socket": tls, "typed_extension_protocol_options": {_OPTIONS.rpartition("/")[2]: options}}
+        made["transport_socket"] = tls
+    if tls or http2:
+        spoken = "auto_config" if tls else "explicit_http_config"
+        options = {"@type": _OPTIONS, spoken: {"http2_protocol_options": {}}}
+        made["typed_extension_protocol_options"] = {_OPTIONS.rpartition("/")[2]: options}
     return made
 
 

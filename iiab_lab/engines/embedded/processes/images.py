@@ -36,7 +36,9 @@ def _prometheus() -> Program:
 IMAGES: dict[str, Callable[[], Program]] = {
     "envoyproxy/envoy": _envoy,
     "iiab-lab/identity": _python("iiab_lab.services.identity"),
+    "iiab-lab/management": _python("iiab_lab.services.management"),
     "iiab-lab/models": _python("iiab_lab.models"),
+    "iiab-lab/ratelimit": _python("iiab_lab.services.ratelimit"),
     "istio/proxyv2": _envoy,
     "kserve/sklearnserver": _python("iiab_lab.runtimes.sklearn"),
     "kserve/storage-initializer": _python("iiab_lab.runtimes.storage"),

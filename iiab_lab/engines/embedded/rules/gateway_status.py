@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from ..envoy.attachment import Attached, Verdict
 from ..envoy.edge import Edge
-from ..envoy.edge_security import Security
 from ..objects.conditions import Condition, condition, merge
 from ..objects.meta import Object
 
@@ -79,14 +78,14 @@ def route(obj: Object, found: list[Attached], parked: Mapping[str, str], now: st
     return {"parents": parents}
 
 
-def policy(security: Security, parent: Object, now: str) -> Object:
+def policy(obj: Object, verdicts: Mapping[str, Verdict], parent: Object, now: str) -> Object:
     reference = {
         "group": "gateway.networking.k8s.io",
         "kind": "Gateway",
         "name": parent["metadata"]["name"],
         "namespace": parent["metadata"]["namespace"],
     }
-    before = (security.policy.get("status") or {}).get("ancestors") or []
+    before = (obj.get("status") or {}).get("ancestors") or []
     known = next((item["conditions"] for item in before if item["ancestorRef"] == reference), None)
-    conditions = stamped(security.policy, known, {"Accepted": security.verdict}, now)
+    conditions = stamped(obj, known, verdicts, now)
     return {"ancestors": [{"ancestorRef": reference, "controllerName": CONTROLLER, "conditions": conditions}]}

@@ -1,0 +1,1 @@
+"""The management service: models, publishing, keys and limits over REST; Kubernetes objects are all it writes."""

@@ -1,0 +1,93 @@
+"""A request's bearer token → who calls: the admin or one tenant, by the identity service's signature alone.
+
+Nothing in a body, a path or a header changes who it is. A tenant has one namespace: the one labelled with its name.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from fastapi import Request
+
+from .errors import Refused
+from .platform import CONFIG_MAP, NAMESPACE, Object, Platform
+
+ISSUER, AUDIENCE, LABEL = "https://identity.inference-in-a-box", "inference-in-a-box", "iiab.lab/tenant"
+_KEYS = ("identity-jwks", "identity")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """`tenant` and `namespace` are "" for the admin, who may name any tenant's."""
+
+    name: str
+    tenant: str
+    namespace: str
+    token: str
+    claims: Object
+
+    @property
+    def is_admin(self) -> bool:
+        return not self.tenant
+
+
+class Callers:
+    def __init__(self, platform: Platform) -> None:
+        self._platform, self._lock = platform, threading.Lock()
+        self._keys: dict[str, jwt.PyJWK] = {}
+
+    def identify(self, request: Request) -> Caller:
+        """Raises 401 without a token, 403 with one that is not good: the original's codes."""
+        header = request.headers.get("authorization", "")
+        if not header:
+            raise Refused(401, "Access token required", "send: Authorization: Bearer TOKEN")
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Refused(401, "Invalid authorization format", "send: Authorization: Bearer TOKEN")
+        return self.of(token)
+
+    def of(self, token: str) -> Caller:
+        claims = self.verify(token)
+        roles, tenant = claims.get("roles") or [], str(claims.get("tenant", ""))
+        if "admin" in roles:
+            return Caller(str(claims["sub"]), "", "", token, claims)
+        if not tenant:
+            raise Refused(403, "Invalid token", "it is of no tenant")
+        return Caller(str(claims["sub"]), tenant, self.namespace(tenant), token, claims)
+
+    def verify(self, token: str) -> Object:
+        try:
+            key = self._key(str(jwt.get_unverified_header(token).get("kid", "")))
+            claims: Object = jwt.decode(
+                token, key, ["RS256"], audience=AUDIENCE, issuer=ISSUER, options={"require": ["exp", "iat", "sub"]}
+            )
+        except (jwt.PyJWTError, ValueError) as error:
+            raise Refused(403, "Invalid token", f"{error}; get a new one: iiab token TENANT") from error
+        return claims
+
+    def namespace(self, tenant: str) -> str:
+        """Raises 404 for a tenant there is not."""
+        found = self.tenants().get(tenant)
+        if not found:
+            raise Refused(404, f"There is no tenant {tenant}", "see GET /api/admin/tenants")
+        return found
+
+    def tenants(self) -> dict[str, str]:
+        """tenant → its namespace."""
+        listed = self._platform.list(NAMESPACE, labels=LABEL)
+        return {item["metadata"]["labels"][LABEL]: item["metadata"]["name"] for item in listed}
+
+    def _key(self, kid: str) -> Any:
+        """A key that is not known yet may be new: the set is read again."""
+        with self._lock:
+            if kid not in self._keys:
+                found = self._platform.get(CONFIG_MAP, *_KEYS)
+                listed = json.loads(((found or {}).get("data") or {}).get("jwks", '{"keys": []}'))["keys"]
+                self._keys = {key["kid"]: jwt.PyJWK(key) for key in listed}
+            if kid not in self._keys:
+                raise jwt.InvalidTokenError("it is signed with no key of the identity service")
+            return self._keys[kid].key
