@@ -8,7 +8,6 @@ from iiab_lab.engines.embedded.objects.kinds import (
     EVENT,
     JOB,
     NAMESPACE,
-    NODE,
     POD,
     REPLICA_SET,
     SECRET,
