@@ -69,7 +69,3 @@ Paging = Annotated[Page, Query()]
 
 def page(items: Sequence[Item], wanted: Page) -> list[Item]:
     return list(items[wanted.offset : wanted.offset + wanted.limit])
-
-
-def address(request: Request) -> str:
-    return request.client.host if request.client else ""
