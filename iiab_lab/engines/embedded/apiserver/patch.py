@@ -74,7 +74,9 @@ def _strategic_map(target: dict[str, Any], patch: dict[str, Any], schema: Schema
 
 def _without_values(target: Any, values: Any) -> list[Any]:
     if not isinstance(target, list) or not isinstance(values, list):
-        raise ApiError(400, "BadRequest", "invalid patch format of primitive list", "send the values to delete, as a list")
+        raise ApiError(
+            400, "BadRequest", "invalid patch format of primitive list", "send the values to delete, as a list"
+        )
     return [item for item in target if item not in values]
 
 

@@ -244,7 +244,11 @@ def _add_cluster(world: World, destination: Destination, made: _Made) -> None:
     ] or [{"san_type": "URI", "matcher": {"prefix": f"spiffe://cluster.local/ns/{destination.service.namespace}/sa/"}}]
     name, namespace = destination.service.name, destination.service.namespace
     host = f"{name}.{namespace}.svc.cluster.local"
-    tls = http.upstream_tls(f"outbound_.{destination.port}_._.{host}", made.root, sans, sidecar.IDENTITY)
+    tls: Resource | None = http.upstream_tls(
+        f"outbound_.{destination.port}_._.{host}", made.root, sans, sidecar.IDENTITY
+    )
+    if found and found.accounts and not found.meshed:
+        tls = None  # Istio's automatic mTLS: a Pod without a sidecar has no certificate to show
     metadata = {"filter_metadata": {"istio": {"host": host, "name": name, "namespace": namespace}}}
     made.clusters[destination.cluster] = {
         **http.cluster(destination.cluster, http.followed(destination.cluster), tls),

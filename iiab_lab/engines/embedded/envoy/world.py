@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from ..objects.kinds import ENDPOINT_SLICE, POD, SECRET, SERVICE, Key, Kind
 from ..objects.meta import Object
+from ..objects.names import SIDECAR
 
 
 class World(Protocol):
@@ -19,10 +20,11 @@ class World(Protocol):
 
 
 class Backend(NamedTuple):
-    """Where a Service's port leads: ready addresses, and the service accounts of the Pods behind them."""
+    """Where a Service's port leads: ready addresses, the service accounts of the Pods behind them, and whether any is meshed."""
 
     addresses: list[tuple[str, int]]
     accounts: list[tuple[str, str]]  # (namespace, name), sorted
+    meshed: bool
 
 
 def backend(world: World, service: Key, port: int) -> Backend | None:
@@ -34,15 +36,17 @@ def backend(world: World, service: Key, port: int) -> Backend | None:
         return None
     addresses: list[tuple[str, int]] = []
     accounts: set[tuple[str, str]] = set()
+    meshed = False
     for piece in world.list(ENDPOINT_SLICE, service.namespace, {"kubernetes.io/service-name": service.name}):
         own = next((item["port"] for item in piece.get("ports") or () if item.get("name", "") == named), None)
         for endpoint in piece["endpoints"]:
             pod = world.get(POD, Key(service.namespace, (endpoint.get("targetRef") or {}).get("name", "")))
             if pod is not None:
                 accounts.add((service.namespace, pod["spec"].get("serviceAccountName", "default")))
+                meshed |= any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
             if own and (endpoint.get("conditions") or {}).get("ready"):
                 addresses += [(address, own) for address in endpoint["addresses"]]
-    return Backend(sorted(addresses), sorted(accounts))
+    return Backend(sorted(addresses), sorted(accounts), meshed)
 
 
 def spiffe(namespace: str, account: str) -> str:
