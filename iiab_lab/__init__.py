@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from .target import Target
     from .traffic.client import InferenceClient
     from .traffic.identity import claims, token
+    from .traffic.management import Management
     from .view import apply, kubectl, proxy_file, proxy_files, source
     from .widgets.health import health
 
 _WHERE = {
     "InferenceClient": ".traffic.client",
     "LabError": ".errors",
+    "Management": ".traffic.management",
     "Prometheus": ".plots.prometheus",
     "Report": ".scenarios",
     "Target": ".target",

@@ -101,6 +101,53 @@ def token(tenant: Annotated[str, typer.Argument(help="tenant-a, tenant-b, … or
     print_token(tenant)
 
 
+Model = Annotated[str, typer.Argument(help="Its name.")]
+Tenant = Annotated[str, typer.Option(help="Whose model it is.")]
+
+
+@app.command()
+def publish(
+    model: Model,
+    tenant: Tenant = "tenant-a",
+    host: Annotated[str, typer.Option(help="A public hostname of your own.")] = "",
+    path: Annotated[str, typer.Option(help="Where under the hostname, as /models/iris.")] = "",
+    per_minute: Annotated[int, typer.Option(help="Requests a minute, of each key.")] = 0,
+    per_hour: Annotated[int, typer.Option(help="Requests an hour, of each key.")] = 0,
+    burst: Annotated[int, typer.Option(help="What may come on top within a minute.")] = -1,
+    as_json: Json = False,
+) -> None:
+    """Publish a model under a hostname with an API key and limits, or change how it is published."""
+    from .commands.publish import publish as run
+
+    limits = {"requestsPerMinute": per_minute, "requestsPerHour": per_hour, "burstLimit": burst}
+    said = {name: value for name, value in limits.items() if value > 0 or (name == "burstLimit" and value == 0)}
+    places = {"publicHostname": host, "externalPath": path, "rateLimiting": said}
+    run(model, tenant, {name: value for name, value in places.items() if value}, as_json)
+
+
+@app.command()
+def unpublish(model: Model, tenant: Tenant = "tenant-a") -> None:
+    """Take a published model back: its routes, limits and keys go."""
+    from .commands.publish import unpublish as run
+
+    run(model, tenant)
+
+
+@app.command()
+def keys(
+    model: Model,
+    tenant: Tenant = "tenant-a",
+    add: Annotated[str, typer.Option(help="Make another key, of this name.", metavar="NAME")] = "",
+    rotate: Annotated[str, typer.Option(help="A new key for an old one; `latest` for the latest.", metavar="ID")] = "",
+    revoke: Annotated[str, typer.Option(help="Close a key at once.", metavar="ID")] = "",
+    overlap: Annotated[int, typer.Option(help="Seconds for which a rotated key still opens.")] = 300,
+) -> None:
+    """List the API keys of a published model; add, rotate or revoke one."""
+    from .commands.publish import keys as run
+
+    run(model, tenant, add, rotate, revoke, overlap)
+
+
 @app.command()
 def scenario(
     name: Annotated[str | None, typer.Argument(help="Nothing lists them.")] = None, as_json: Json = False
