@@ -29,6 +29,11 @@ SCENARIOS = {
         1,
         "a token, a prediction through both tiers, what is refused and by whom, and Prometheus's count of it",
     ),
+    "publishing": Scenario(
+        "publishing",
+        1,
+        "a public name, keys and tokens, limits that hold and are raised live, a key rotated under load",
+    ),
 }
 
 

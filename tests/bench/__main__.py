@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..e2e.lab import PREDICT, SETOSA, Lab
-from . import api, load
+from . import api, load, publishing
 
 BODY = json.dumps(SETOSA).encode()
 ROUNDS = 3
@@ -35,6 +35,7 @@ def main() -> None:
             memory(lab, table)
             traffic(lab, table)
             in_force(lab, table)
+            publishing.rows(lab, table)
             api.rows(lab, table)
         finally:
             lab.iiab("down", check=False)

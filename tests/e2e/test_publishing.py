@@ -191,3 +191,26 @@ def test_keys_are_added_rotated_and_revoked(lab: Lab, admin: Management, model: 
     assert edge.predict(path, added["apiKey"]).status_code == 401
     assert admin.call("DELETE", f"/api/models/{model}/keys/{rotated['keyId']}").status_code == 409
     assert admin.call("POST", f"/api/models/{model}/publish", {"config": {"tenantId": "tenant-a"}}).status_code == 409
+
+
+def test_the_scenario_counts_its_claims_and_may_run_again(lab: Lab) -> None:
+    for _ in range(2):
+        said = json.loads(lab.iiab("scenario", "publishing", "--json", check=False).stdout)
+        assert said["passed"], [check for check in said["checks"] if not check["passed"]]
+        assert len(said["checks"]) >= 19
+
+
+def test_the_command_line_publishes_rotates_and_takes_back(lab: Lab, admin: Management, model: str) -> None:
+    path, edge = f"/cli/{model}", Edge(lab)
+    key = lab.iiab("publish", model, "--path", path, "--per-minute", "50").stdout.strip()
+    assert edge.predict(path, key).headers["x-ratelimit-limit"].startswith("50")
+    changed = lab.iiab("publish", model, "--per-minute", "60")
+    assert "Changed" in changed.stderr and changed.stdout == ""
+    fresh = lab.iiab("keys", model, "--rotate", "latest", "--overlap", "0").stdout.strip()
+    assert edge.predict(path, fresh).status_code == 200
+    assert edge.predict(path, key).status_code == 401
+    assert "admin" not in lab.iiab("keys", model).stdout
+    lab.iiab("unpublish", model)
+    assert edge.predict(path, fresh).status_code == 404
+    refused = lab.iiab("unpublish", model, check=False)
+    assert refused.returncode == 1 and "→" in refused.stderr and "Traceback" not in refused.stderr
