@@ -93,7 +93,7 @@ class ApiServer:
         except ApiError as error:
             response = status.response(error)
         response.headers["audit-id"] = entry.id
-        resource, code = info.resource or "-", response.status_code
+        resource, code = self._counted(info), response.status_code
         self._metrics.requests.labels(info.verb, resource, str(code)).inc()
         if is_long_running(info) and code < 400:
             self._doors.audit(entry.event("ResponseStarted", code))
@@ -103,6 +103,11 @@ class ApiServer:
             self._metrics.seconds.labels(info.verb).observe(time.perf_counter() - began)
             await response(request.scope, receive, send)
         self._doors.audit(entry.event("ResponseComplete", code, *status.refusal(response)))
+
+    def _counted(self, info: Info) -> str:
+        """The resource as a label: of what is not there, any path could make a new one."""
+        place = (info.group, info.version, info.resource)
+        return info.resource if self._store.registry.find(*place) or place in self._virtual else "-"
 
     async def _answered(self, request: Request, info: Info, entry: audit.Entry) -> Response:
         try:

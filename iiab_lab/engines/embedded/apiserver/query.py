@@ -13,6 +13,7 @@ from ..objects.meta import Object
 from .status import invalid
 
 _DELETE_OPTIONS = {"preconditions": dict, "dryRun": list, "propagationPolicy": str, "orphanDependents": bool}
+_MOST_GRACE = 2**31 - 1  # later than that no time stamp reaches
 _PROPAGATION = ("Background", "Foreground", "Orphan")
 _VALIDATION = ("", "Strict", "Warn", "Ignore")
 
@@ -110,8 +111,8 @@ def delete_options(query: Query, body: Any) -> dict[str, Any]:
     preconditions = given.get("preconditions") or {}
     grace = given.get("gracePeriodSeconds")
     grace = number(query, "gracePeriodSeconds") if grace is None else grace
-    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool) or grace < 0):
-        raise invalid("gracePeriodSeconds", f"Invalid value: {grace!r}: must be a whole number of at least 0")
+    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool) or not 0 <= grace <= _MOST_GRACE):
+        raise invalid("gracePeriodSeconds", f"Invalid value: {grace!r}: must be a whole number from 0 to {_MOST_GRACE}")
     return {
         "uid": preconditions.get("uid"),
         "revision": preconditions.get("resourceVersion"),

@@ -122,6 +122,18 @@ def test_initial_events_end_with_a_bookmark(kube: Kube) -> None:
     assert events[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
 
+def test_a_grace_period_beyond_all_time_is_refused(kube: Kube) -> None:
+    kube.raw("POST", MAPS, json=config_map("patient"))
+    assert refusal(kube, "DELETE", MAPS + "/patient", json={"gracePeriodSeconds": 2**53}) == (422, "Invalid")
+
+
+def test_what_is_not_there_makes_no_series(kube: Kube) -> None:
+    for name in ("never", "heard-of"):
+        refusal(kube, "GET", f"/apis/{name}.io/v1/namespaces/wire/{name}")
+    text = kube.raw("GET", "/metrics").text
+    assert "heard-of" not in text and 'code="404",resource="-"' in text
+
+
 def test_metrics_count_requests(kube: Kube) -> None:
     kube.raw("GET", MAPS)
     assert 'apiserver_request_total{code="200",resource="configmaps",verb="list"}' in kube.raw("GET", "/metrics").text
