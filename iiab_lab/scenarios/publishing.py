@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -77,11 +78,11 @@ def _doors(report: Report, target: Target, mine: Management, published: Publishe
     report.expect(
         "no key and no token", 401, lambda: PublishedModel(target, published.details, "").predict(FLOWER).status
     )
-    by_token = lambda who: {"x-api-key": None, "authorization": f"Bearer {token(target, who)}"}  # noqa: E731
-    report.expect("the tenant's own token", 200, lambda: published.predict(FLOWER, by_token(TENANT)).status)
-    report.expect("another tenant's token", 403, lambda: published.predict(FLOWER, by_token(OTHER)).status)
+    own, theirs = token(target, TENANT), token(target, OTHER)
+    report.expect("the tenant's own token", 200, lambda: published.predict(FLOWER, own).status)
+    report.expect("another tenant's token", 403, lambda: published.predict(FLOWER, theirs).status)
     mine.change(MODEL, authentication={"allowedTenants": [OTHER]})
-    report.expect("… once it is allowed", 200, lambda: published.predict(FLOWER, by_token(OTHER)).status)
+    report.expect("… once it is allowed", 200, lambda: published.predict(FLOWER, theirs).status)
     report.expect("another tenant's management", 404, lambda: _code(partial(Management(target, OTHER).model, MODEL)))
 
 
@@ -134,7 +135,7 @@ def _soon(published: PublishedModel, seconds: float = 5) -> int:
     return status
 
 
-def _code(call: partial[object]) -> int:
+def _code(call: Callable[[], object]) -> int:
     try:
         call()
     except ApiError as error:
