@@ -123,16 +123,23 @@ def test_a_hundred_a_minute_and_a_burst_are_so_many_of_three_hundred(lab: Lab, a
     assert refused.headers["x-ratelimit-limit"].startswith("120") and refused.headers["x-ratelimit-remaining"] == "0"
     second = admin.ok("POST", f"/api/models/{model}/keys", {"name": "partner"})
     assert edge.predict(path, second["apiKey"]).status_code == 200, "two keys do not share a bucket"
+    raised = {"config": {"rateLimiting": {"requestsPerMinute": 200}}}
+    admin.ok("PUT", f"/api/models/{model}/publish", raised)
+    eventually(lambda: edge.predict(path, key).status_code == 200)
+
+
+def test_publishing_another_model_refills_nobodys_bucket(lab: Lab, admin: Management, model: str) -> None:
+    limits = {"requestsPerMinute": 5, "requestsPerHour": 5}
+    key, path, edge = admin.publish(model, rateLimiting=limits), f"/published/models/{model}", Edge(lab)
+    assert sent_at_once(edge, path, key, 10) == {200: 5, 429: 5}
     other = f"{model[:20]}-other"
     admin.create(other)
     try:
         admin.publish(other)
-        assert edge.predict(path, key).status_code == 429, "publishing another model refills nobody's bucket"
+        assert edge.predict(path, key).status_code == 429
     finally:
         admin.remove(other)
-    raised = {"config": {"rateLimiting": {"requestsPerMinute": 200}}}
-    admin.ok("PUT", f"/api/models/{model}/publish", raised)
-    eventually(lambda: edge.predict(path, key).status_code == 200)
+    assert edge.predict(path, key).status_code == 429
 
 
 def test_a_new_hostname_gets_a_listener_and_a_certificate_and_leaves_with_its_model(

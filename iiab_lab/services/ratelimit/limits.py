@@ -1,7 +1,8 @@
 """A configuration in the form of envoyproxy/ratelimit, and the descriptors of a request → whether it may pass.
 
-A window slides: of a limit of 100 a minute, no more than 100 pass in any minute, wherever the clock's minutes begin. A request
-that one limit refuses is counted by none. New limits keep what was counted.
+A window slides: of a limit of 100 a minute, no more than 100 pass in any minute, wherever the clock's minutes begin. Up to a
+thousand requests each is remembered by its time; above, two counters estimate the window. A request that one limit refuses is
+counted by none. New limits keep what was counted.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from limits import (
     RateLimitItemPerSecond,
 )
 from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.strategies import MovingWindowRateLimiter, RateLimiter, SlidingWindowCounterRateLimiter
 
 Entries = Sequence[tuple[str, str]]
 Object = Mapping[str, Any]
+_REMEMBERED = 1000
 Tree = dict[tuple[str, str | None], Any]
 
 
@@ -58,7 +60,8 @@ class Limits:
     """Not thread-safe: a decision is a test of every limit, then a hit of every limit."""
 
     def __init__(self) -> None:
-        self._windows = SlidingWindowCounterRateLimiter(MemoryStorage())
+        storage = MemoryStorage()
+        self._exact, self._estimated = MovingWindowRateLimiter(storage), SlidingWindowCounterRateLimiter(storage)
         self._domains: dict[str, Tree] = {}
 
     def load(self, configurations: Sequence[Object]) -> None:
@@ -71,15 +74,18 @@ class Limits:
         limited = [
             (limit, (domain, *_names(entries))) for limit, entries in zip(found, descriptors, strict=True) if limit
         ]
-        fits = [self._windows.test(_item(limit), *names, cost=hits) for limit, names in limited]
+        fits = [self._windows(limit).test(_item(limit), *names, cost=hits) for limit, names in limited]
         if all(fits):
             for limit, names in limited:
-                self._windows.hit(_item(limit), *names, cost=hits)
+                self._windows(limit).hit(_item(limit), *names, cost=hits)
         made = iter([self._decision(limit, names, fit) for (limit, names), fit in zip(limited, fits, strict=True)])
         return [next(made) if limit else None for limit in found]
 
+    def _windows(self, limit: Object) -> RateLimiter:
+        return self._exact if limit["requests_per_unit"] <= _REMEMBERED else self._estimated
+
     def _decision(self, limit: Object, names: tuple[str, ...], fits: bool) -> Decision:
-        stats = self._windows.get_window_stats(_item(limit), *names)
+        stats = self._windows(limit).get_window_stats(_item(limit), *names)
         seconds = max(1, math.ceil(stats.reset_time - time.time()))
         return Decision(not fits, limit["requests_per_unit"], limit["unit"], stats.remaining if fits else 0, seconds)
 

@@ -68,8 +68,8 @@ def test_no_window_edge_lets_a_second_hundred_through(clock: list[float]) -> Non
     clock[0] += 59.9
     assert sum(passes(limits, wanted) for _ in range(150)) == 100
     clock[0] += 0.2  # the clock's next minute has begun
-    assert sum(passes(limits, wanted) for _ in range(150)) <= 1
-    clock[0] += 120
+    assert sum(passes(limits, wanted) for _ in range(150)) == 0
+    clock[0] += 60
     assert sum(passes(limits, wanted) for _ in range(150)) == 100
 
 
@@ -78,8 +78,16 @@ def test_the_hours_limit_holds_across_minutes(clock: list[float]) -> None:
     limits, passed = loaded(wanted), []
     for _ in range(5):
         passed.append(sum(passes(limits, wanted) for _ in range(150)))
-        clock[0] += 121
+        clock[0] += 61
     assert passed == [100, 100, 50, 0, 0]
+
+
+def test_a_large_limit_is_estimated_and_never_exceeded_within_its_window(clock: list[float]) -> None:
+    wanted = spec((5000, "Hour"))
+    limits = loaded(wanted)
+    assert sum(passes(limits, wanted) for _ in range(6000)) == 5000
+    clock[0] += 2 * 3600
+    assert passes(limits, wanted)
 
 
 def test_what_one_limit_refuses_no_limit_counts(clock: list[float]) -> None:
