@@ -17,10 +17,12 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 if TYPE_CHECKING:
     from .errors import LabError
     from .follow import stop_all
+    from .models.by_hand import train_tree
     from .plots.live import show
     from .plots.prometheus import Prometheus
     from .scenarios import Report, find
     from .scenarios.hops import timeline, trace
+    from .scenarios.publishing import hits
     from .start import preflight, up
     from .target import Target
     from .traffic.client import InferenceClient
@@ -40,6 +42,7 @@ _WHERE = {
     "claims": ".traffic.identity",
     "find": ".scenarios",
     "health": ".widgets.health",
+    "hits": ".scenarios.publishing",
     "kubectl": ".view",
     "preflight": ".start",
     "proxy_file": ".view",
@@ -49,6 +52,7 @@ _WHERE = {
     "stop_all": ".follow",
     "timeline": ".scenarios.hops",
     "token": ".traffic.identity",
+    "train_tree": ".models.by_hand",
     "trace": ".scenarios.hops",
     "up": ".start",
 }

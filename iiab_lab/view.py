@@ -33,7 +33,7 @@ class Shown:
         return self.text
 
     def _repr_html_(self) -> str:
-        return f"<pre style='white-space:pre;overflow-x:auto'>{escape(self.text)}</pre>"
+        return f"<pre style='white-space:pre;overflow-x:auto;font-family:monospace'>{escape(self.text)}</pre>"
 
 
 def source(path: str) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ..errors import ApiError
@@ -25,9 +24,9 @@ HOST, PATH = "models.example.com", "/iris"
 
 def hits(model: str, tenant: str = TENANT) -> str:
     """PromQL: what the rate limit service let pass and what it refused, a second, by key and by token together."""
-    scope = f'key1=~"httproute/envoy-gateway-system/published-model-{tenant}-{model}(-jwt)?",key2="rule-0-match-0"'
     asked, refused = (
-        f"sum(rate(ratelimit_service_rate_limit_{name}_total{{{scope}}}[5s]))" for name in ("total_hits", "over_limit")
+        f"sum(rate(ratelimit_service_rate_limit_{name}_total{{{_scope(model, tenant)}}}[5s]))"
+        for name in ("total_hits", "over_limit")
     )
     return (
         f'label_replace({asked} - ({refused} or vector(0)), "answer", "passed", "", "") or '
@@ -35,11 +34,15 @@ def hits(model: str, tenant: str = TENANT) -> str:
     )
 
 
+def _scope(model: str, tenant: str) -> str:
+    return f'key1=~"httproute/envoy-gateway-system/published-model-{tenant}-{model}(-jwt)?",key2="rule-0-match-0"'
+
+
 def run(target: Target, minute: int = 60, burst: int = 10) -> Report:
     """Sends about 4 × (minute + burst) requests, to the platform's own edge."""
     began, report = time.monotonic(), Report("publishing", target.engine)
     mine = Management(target, TENANT)
-    _clean(mine)
+    mine.remove(MODEL)
     try:
         published = _published(report, mine, minute, burst)
         _doors(report, target, mine, published)
@@ -47,12 +50,8 @@ def run(target: Target, minute: int = 60, burst: int = 10) -> Report:
         _rotation(report, mine, published)
         _taken_back(report, mine, published)
     finally:
-        _clean(mine)
-    query = hits(MODEL)
-    report.frames["limit"] = Prometheus(target).range(query, minutes=2)
-    report.figures["limit"] = still(
-        Panel("One key against its limit", query, "requests per second"), report.frames["limit"]
-    )
+        mine.remove(MODEL)
+    _counted(report, Prometheus(target), minute + burst)
     report.seconds = time.monotonic() - began
     return report
 
@@ -73,11 +72,9 @@ def _published(report: Report, mine: Management, minute: int, burst: int) -> Pub
 
 
 def _doors(report: Report, target: Target, mine: Management, published: PublishedModel) -> None:
-    wrong = PublishedModel(target, published.details, published.key[:-4] + "AAA=")
+    wrong = published.with_key(published.key[:-4] + "AAA=")
     report.expect("a wrong key", 401, lambda: wrong.predict(FLOWER).status)
-    report.expect(
-        "no key and no token", 401, lambda: PublishedModel(target, published.details, "").predict(FLOWER).status
-    )
+    report.expect("no key and no token", 401, lambda: published.with_key("").predict(FLOWER).status)
     own, theirs = token(target, TENANT), token(target, OTHER)
     report.expect("the tenant's own token", 200, lambda: published.predict(FLOWER, own).status)
     report.expect("another tenant's token", 403, lambda: published.predict(FLOWER, theirs).status)
@@ -88,8 +85,8 @@ def _doors(report: Report, target: Target, mine: Management, published: Publishe
 
 def _limits(report: Report, target: Target, mine: Management, published: PublishedModel, allowed: int) -> None:
     added = mine.add_key(MODEL, "scenario")
-    limited = PublishedModel(target, published.details, added["apiKey"])
-    sent = Counter(_at_once(limited, 2 * allowed))
+    limited = published.with_key(added["apiKey"])
+    sent = Counter(answer.status for answer in limited.at_once(FLOWER, 2 * allowed))
     report.add(
         f"of {2 * allowed} at once", {200: allowed, 429: allowed}, dict(sent), sent == {200: allowed, 429: allowed}
     )
@@ -103,14 +100,26 @@ def _limits(report: Report, target: Target, mine: Management, published: Publish
     report.add("nobody else is limited", 200, inside.status, inside.status == 200)
 
 
+def _counted(report: Report, prometheus: Prometheus, allowed: int) -> None:
+    """What the rate limit service says of the key that ran into its limit."""
+    over = f"ratelimit_service_rate_limit_over_limit_total{{{_scope(MODEL, TENANT)}}}"
+    refused = prometheus.settled(f"sum({over})", over)
+    report.add("Prometheus counts every refusal", f"≥ {allowed}", f"{refused:.0f}", refused >= allowed, over)
+    query = hits(MODEL)
+    report.frames["limit"] = prometheus.range(query, minutes=0.5)
+    panel = Panel("One key against its limit", query, "requests per second")
+    report.figures["limit"] = still(panel, report.frames["limit"])
+
+
 def _rotation(report: Report, mine: Management, published: PublishedModel) -> None:
-    with ThreadPoolExecutor(1) as aside:
-        sending = aside.submit(_at_once, published, 200)
+    with published.sending(FLOWER, per_second=50) as sent:
         rotated = mine.rotate_key(MODEL, mine.keys(MODEL)[0]["keyId"], overlap=60)
-        seen = Counter(sending.result())
-    report.add("the old key under load, while it is rotated", {200: 200}, dict(seen), seen == {200: 200})
-    fresh = PublishedModel(mine.target, published.details, rotated["newApiKey"])
-    report.expect("the new key, at once", 200, lambda: fresh.predict(FLOWER).status)
+        fresh = published.with_key(rotated["newApiKey"])
+        report.expect("the new key, at once", 200, lambda: fresh.predict(FLOWER).status)
+        fresh.at_once(FLOWER, 50)
+    refused = sum(count for status, count in sent.statuses.items() if status != 200)
+    held = bool(sent.statuses) and not refused
+    report.add("refused with the old key, while it is rotated", 0, refused, held, f"answers: {sent.statuses}")
     mine.revoke_key(MODEL, published.details["keys"][0]["keyId"])
     report.expect("the old key, once it is revoked", 401, lambda: published.predict(FLOWER).status)
 
@@ -120,11 +129,6 @@ def _taken_back(report: Report, mine: Management, published: PublishedModel) -> 
     left = MODEL in [one["modelName"] for one in mine.published()]
     report.add("it is published no more", False, left, not left)
     report.expect("the model itself is still there", True, lambda: mine.model(MODEL)["ready"])
-
-
-def _at_once(published: PublishedModel, count: int) -> list[int]:
-    with ThreadPoolExecutor(16) as crowd:
-        return list(crowd.map(lambda _: published.predict(FLOWER).status, range(count)))
 
 
 def _soon(published: PublishedModel, seconds: float = 5) -> int:
@@ -141,12 +145,3 @@ def _code(call: Callable[[], object]) -> int:
     except ApiError as error:
         return error.code
     return 200
-
-
-def _clean(mine: Management) -> None:
-    for path in (f"/api/models/{MODEL}/publish", f"/api/models/{MODEL}"):
-        try:
-            mine.call("DELETE", path)
-        except ApiError as error:
-            if error.code != 404:
-                raise

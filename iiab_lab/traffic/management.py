@@ -17,6 +17,7 @@ from ..errors import ApiError, NotReady, TrafficError
 from ..target import Target
 from .client import Answer, InferenceClient, Rows
 from .identity import token as token_for
+from .sending import Sending, at_once
 
 HOST = "management.inference-in-a-box"
 Object = dict[str, Any]
@@ -78,6 +79,15 @@ class Management:
 
     def delete(self, name: str) -> Object:
         return self.call("DELETE", f"/api/models/{name}")
+
+    def remove(self, name: str) -> None:
+        """The model and everything that is published of it; nothing where there is none."""
+        for path in (f"/api/models/{name}/publish", f"/api/models/{name}"):
+            try:
+                self.call("DELETE", path)
+            except ApiError as error:
+                if error.code != 404:
+                    raise
 
     def await_ready(self, name: str, seconds: float = 60) -> Object:
         """The model, once it serves; NotReady tells what it waits for."""
@@ -148,6 +158,16 @@ class PublishedModel:
         """With the key, or with a token in its place."""
         proof = {"authorization": f"Bearer {token}"} if token else {"x-api-key": self.key} if self.key else {}
         return self._client.request("POST", self._path, json={"instances": rows}, headers=proof)
+
+    def at_once(self, rows: Rows, count: int) -> list[Answer]:
+        return at_once(lambda: self.predict(rows), count)
+
+    def sending(self, rows: Rows, per_second: float) -> Sending:
+        """`with published.sending(rows, 50) as sent:`: predictions in the background while the block runs."""
+        return Sending(lambda: self.predict(rows), per_second)
+
+    def with_key(self, key: str) -> PublishedModel:
+        return PublishedModel(self.target, self.details, key)
 
     def _connect(self, url: str) -> None:
         parts, edge = urlsplit(url), urlsplit(self.target.gateway_tls_url)

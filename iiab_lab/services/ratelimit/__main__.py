@@ -25,7 +25,7 @@ from watchfiles import awatch
 
 from ..listen import listening
 from .limits import Limits
-from .service import handlers
+from .service import announce, handlers
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ def load(limits: Limits, folder: Path) -> None:
     """A configuration that cannot be read leaves the one before in force."""
     try:
         limits.load([yaml.safe_load(file.read_text()) for file in sorted(folder.glob("*.yaml"))])
+        announce(limits)
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         log.error("the limits stay as they were: %s", error)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from limits import (
@@ -67,6 +67,12 @@ class Limits:
     def load(self, configurations: Sequence[Object]) -> None:
         """One for each domain; raises KeyError, TypeError or ValueError where one is not of the form."""
         self._domains = {one["domain"]: _tree(one.get("descriptors") or ()) for one in configurations}
+
+    def named(self) -> Iterator[tuple[str, str, str]]:
+        """(domain, key, the key below) of every limit there is."""
+        for domain, tree in self._domains.items():
+            for (key, _), node in tree.items():
+                yield from ((domain, key, below) for below, _ in node["below"])
 
     def decide(self, domain: str, descriptors: Sequence[Entries], hits: int = 1) -> list[Decision | None]:
         """For each descriptor, in order; None where nothing limits it."""

@@ -32,6 +32,13 @@ def handlers(limits: Limits) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(_SERVICE, {"ShouldRateLimit": handler})
 
 
+def announce(limits: Limits) -> None:
+    """Every limit is counted from zero on: Prometheus sees no rate in a series that begins with its first hundred."""
+    for labels in limits.named():
+        total.labels(*labels)
+        over.labels(*labels)
+
+
 def response(decisions: list[Decision | None]) -> Any:
     refused = [decision for decision in decisions if decision and decision.over]
     made = PROTO.RateLimitResponse(overall_code=_OVER if refused else _OK, statuses=map(_status, decisions))
