@@ -1,11 +1,13 @@
 """A scikit-learn model in a directory → a KServe model server (V1 and V2 protocols, /metrics).
 
 `python -m iiab_lab.runtimes.sklearn --model_name=NAME --model_dir=DIR [--http_port=8080]`: the arguments of KServe's own
-sklearnserver, which is not on PyPI; the model class is ours, everything else is the KServe SDK.
+sklearnserver, which is not on PyPI; the model class is ours, everything else is the KServe SDK. A model is code: the server
+opens its socket, confines itself, and only then loads it.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from kserve.protocol.rest.server import RESTServer
 from kserve.utils.utils import get_predict_input, get_predict_response
 
 from ..services.listen import listening
+from .confine import Confinement, confine
 
 SUFFIXES = (".joblib", ".pkl", ".pickle")
 
@@ -67,19 +70,27 @@ def main() -> int:
     """Serves until SIGTERM; requests under way are answered first."""
     parser.add_argument("--model_dir", required=True, type=Path)
     arguments, _ = parser.parse_known_args()
-    model = SklearnModel(arguments.model_name, arguments.model_dir)
+    model, socket = SklearnModel(arguments.model_name, arguments.model_dir), listening(arguments.http_port)
     try:
+        confinement = _confine(arguments.model_dir)
         model.load()
     except Exception as error:  # a pickle may raise anything; the Pod's status shows these last words
         print(f"The model cannot be loaded: {error}", file=sys.stderr)
         return 1
+    print(f"Confinement: {confinement}", flush=True)
     server = ModelServer(http_port=arguments.http_port, enable_grpc=False)
     server.register_model(model)
     rest = RESTServer(
         "kserve.model_server:app", server.dataplane, server.model_repository_extension, arguments.http_port
     )
-    rest.run(sockets=[listening(arguments.http_port)])
+    rest.run(sockets=[socket])
     return 0
+
+
+def _confine(directory: Path) -> Confinement:
+    """TMPDIR is a container's own; a server that has none writes nowhere."""
+    scratch = [Path(folder)] if (folder := os.environ.get("TMPDIR")) else []
+    return confine([directory], scratch)
 
 
 if __name__ == "__main__":

@@ -142,6 +142,17 @@ def test_publishing_another_model_refills_nobodys_bucket(lab: Lab, admin: Manage
     assert edge.predict(path, key).status_code == 429
 
 
+def test_a_model_whose_objects_would_have_anothers_names_is_refused(admin: Management, model: str) -> None:
+    admin.publish(model)
+    shadow = f"{model}-jwt"
+    admin.create(shadow)
+    try:
+        refused = admin.call("POST", f"/api/models/{shadow}/publish", {"config": {"tenantId": "tenant-a"}})
+        assert refused.status_code == 409 and refused.json()["error"] == "The name is taken"
+    finally:
+        admin.remove(shadow)
+
+
 def test_a_new_hostname_gets_a_listener_and_a_certificate_and_leaves_with_its_model(
     lab: Lab, admin: Management, model: str
 ) -> None:

@@ -37,7 +37,7 @@ def test_storage_that_does_not_exist_ends_with_the_cure(tmp_path: Path, source: 
     assert error.value.cure and not (tmp_path / "to").exists()
 
 
-def server(folder: Path, socket: Path) -> subprocess.Popen[str]:
+def server(folder: Path, socket: Path, **more: str) -> subprocess.Popen[str]:
     command = [
         sys.executable,
         "-m",
@@ -46,7 +46,7 @@ def server(folder: Path, socket: Path) -> subprocess.Popen[str]:
         f"--model_dir={folder}",
         "--http_port=8080",
     ]
-    environment = os.environ | {"IIAB_SOCKET_8080": str(socket)}
+    environment = os.environ | {"IIAB_SOCKET_8080": str(socket)} | more
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

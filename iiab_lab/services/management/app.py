@@ -7,15 +7,16 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from prometheus_client import Counter, generate_latest
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from .errors import Refused
-from .routes import admin, models, publishing, session
+from .routes import admin, models, publishing, session, uploads
 from .routes.common import RESPONSES, Lab
 from .services import Services
+from .web.site import site
 
 log = logging.getLogger(__name__)
 _MOST = 1 << 20
@@ -31,7 +32,7 @@ requests = Counter("management_requests", "Requests by route and code.", ["metho
 def application(services: Services) -> FastAPI:
     app = FastAPI(title="Management service", version="1", responses=RESPONSES, docs_url=None, redoc_url=None)
     app.state.services = services
-    for part in (session, models, publishing, admin):
+    for part in (session, models, uploads, publishing, admin):
         app.include_router(part.router)
 
     @app.get("/metrics", include_in_schema=False)
@@ -43,6 +44,11 @@ def application(services: Services) -> FastAPI:
         """The lab's CA, for `curl --cacert`."""
         return lab.edge.authority()
 
+    @app.get("/", include_in_schema=False)
+    def home() -> Response:
+        return RedirectResponse("/ui/models", 303)
+
+    app.mount("/ui", site(services))
     app.middleware("http")(_guarded)
     for kind, handle in _HANDLERS.items():
         app.add_exception_handler(kind, handle)
@@ -52,16 +58,26 @@ def application(services: Services) -> FastAPI:
 
 async def _guarded(request: Request, call_next: Any) -> Response:
     declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared) > _MOST or "transfer-encoding" in request.headers:
+    most = _most(request)
+    if not declared.isdecimal() or int(declared) > most or "transfer-encoding" in request.headers:
         response: Response = _answer(
-            Refused(413, "The body is too large", f"at most {_MOST} bytes, with a Content-Length")
+            Refused(413, "The body is too large", f"at most {most} bytes, with a Content-Length")
         )
     else:
         response = await call_next(request)
     route = getattr(request.scope.get("route"), "path", "-")
     requests.labels(request.method, route, str(response.status_code)).inc()
-    response.headers.update(_CAUTION)
+    for name, value in _CAUTION.items():  # pages say some of it otherwise
+        response.headers.setdefault(name, value)
     return response
+
+
+def _most(request: Request) -> int:
+    """An upload is streamed to the registry's volume and may be as large as that allows, and its form around it."""
+    services: Services = request.app.state.services
+    path = request.url.path
+    large = path == "/ui/models/upload" or uploads.PATH.fullmatch(path)
+    return services.registry.limits.upload + _MOST if large else _MOST
 
 
 def _answer(refused: Refused) -> JSONResponse:

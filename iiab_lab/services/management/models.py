@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,9 +39,17 @@ class ModelBody(BaseModel):
 
 
 class Models:
-    def __init__(self, platform: Platform, callers: Callers, default_namespace: str) -> None:
-        """`default_namespace` is where an admin's models go that name none."""
+    def __init__(
+        self,
+        platform: Platform,
+        callers: Callers,
+        default_namespace: str,
+        is_uploaded: Callable[[str, str], bool] = lambda uri, namespace: False,
+    ) -> None:
+        """`default_namespace` is where an admin's models go that name none; `is_uploaded` tells the one inside address
+        that a namespace's models may name: the registry's, of their own uploads."""
         self._platform, self._callers, self._default = platform, callers, default_namespace
+        self._is_uploaded = is_uploaded
 
     def namespaces(self, caller: Caller, wanted: str = "") -> list[str]:
         """Those the caller sees; a tenant its own, whatever it asks for."""
@@ -66,8 +74,8 @@ class Models:
     def create(self, caller: Caller, body: ModelBody) -> Object:
         if not (body.name and body.framework and body.storageUri):
             raise Refused(400, "Missing required fields: name, framework, storageUri", "send all three")
-        self._require(body, body.framework)
         namespace = self._target(caller, body.namespace)
+        self._require(body, namespace)
         if self._platform.get(MODEL, body.name, namespace):
             raise Refused(409, "Model already exists", "change it: PUT /api/models/" + body.name)
         return self._platform.create(_manifest(body, namespace))
@@ -76,7 +84,7 @@ class Models:
         """What the body leaves out stays; a change of the model's source makes a new revision."""
         before = self.find(caller, name, namespace or body.namespace)
         wanted = _completed(body.model_copy(update={"name": name}), before)
-        self._require(wanted, wanted.framework)
+        self._require(wanted, before["metadata"]["namespace"])
         made = _manifest(wanted, before["metadata"]["namespace"])
         spec = {**before["spec"], "predictor": {**before["spec"]["predictor"], **made["spec"]["predictor"]}}
         return self._platform.replace({**before, "spec": spec})
@@ -91,6 +99,17 @@ class Models:
         self._platform.delete(MODEL, name, namespace)
         return found
 
+    def place(self, caller: Caller, name: str, namespace: str = "") -> str:
+        """Where a model of this name is, or is to be made; raises 400, and 409 where an admin has to say."""
+        if wrong := list(_wrong(ModelBody(name=name))):
+            raise Refused(400, "Validation failed", "; ".join(wrong))
+        try:
+            return str(self.find(caller, name, namespace)["metadata"]["namespace"])
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+        return self._target(caller, namespace)
+
     def _target(self, caller: Caller, wanted: str) -> str:
         if not caller.is_admin:
             return caller.namespace
@@ -99,7 +118,8 @@ class Models:
             raise Refused(400, f"{namespace} is no tenant's namespace", "see GET /api/admin/tenants")
         return namespace
 
-    def _require(self, body: ModelBody, framework: str) -> None:
+    def _require(self, body: ModelBody, namespace: str) -> None:
+        framework = body.framework
         if framework not in FRAMEWORKS:
             raise Refused(400, f"Unsupported framework. Supported: {', '.join(FRAMEWORKS)}", f"not {framework}")
         served = self.formats()
@@ -107,7 +127,8 @@ class Models:
             raise Refused(
                 400, f"No model server for {framework} is installed", f"there is one for: {', '.join(served)}"
             )
-        wrong = [*_wrong(body), *_wrong_uri(body.storageUri)]
+        uploaded = self._is_uploaded(body.storageUri, namespace)
+        wrong = [*_wrong(body), *(() if uploaded else _wrong_uri(body.storageUri))]
         if wrong:
             raise Refused(400, "Validation failed", "; ".join(wrong))
 
@@ -128,6 +149,12 @@ def type_of(model: Object) -> str:
 
 def is_ready(model: Object) -> bool:
     return condition(model, "Ready").get("status") == "True"
+
+
+def is_serving(model: Object) -> bool:
+    """Ready, or on an earlier revision while a newer one does not get ready."""
+    states = ((model.get("status") or {}).get("modelStatus") or {}).get("states") or {}
+    return is_ready(model) or states.get("activeModelState") == "Loaded"
 
 
 def info(model: Object) -> Object:
@@ -228,7 +255,7 @@ def _wrong_uri(uri: str) -> Iterable[str]:
     elif ".." in parts.path.split("/"):
         yield "storageUri: must not contain '..'"
     elif parts.scheme in ("http", "https") and is_inside(parts.hostname or ""):
-        yield "storageUri: names an address inside the platform; use pvc://CLAIM/PATH"
+        yield "storageUri: names an address inside the platform; use pvc://CLAIM/PATH, or upload the model"
 
 
 def is_inside(host: str) -> bool:

@@ -15,10 +15,10 @@ from pydantic import BaseModel, Field
 from .callers import Caller, Callers
 from .edge import NAMESPACE, Edge
 from .errors import Refused
-from .models import is_ready
+from .models import is_serving
 from .platform import ROUTE, Object, Platform
 from .published.in_force import await_in_force
-from .published.objects import door_host, tenant_door
+from .published.objects import door_host, door_name, tenant_door
 
 SECRET = "identity-client"  # noqa: S105 - a name
 _MOST, _HEADERS = 1_000_000, 32
@@ -59,7 +59,7 @@ class Predictor:
 
     def predict(self, caller: Caller, model: Object, body: PredictBody) -> Any:
         """The model's answer; raises 502 for one of 400 and above, as the original does."""
-        if not is_ready(model):
+        if not is_serving(model):
             raise Refused(404, "Model not ready or not found", "look at its statusDetails")
         name, namespace = model["metadata"]["name"], model["metadata"]["namespace"]
         settings = body.connectionSettings or ConnectionSettings()
@@ -74,7 +74,7 @@ class Predictor:
 
     def door(self, name: str, namespace: str) -> str:
         """The hostname by which the model's tenant calls it; made where it is missing."""
-        found = self._platform.get(ROUTE, f"model-{namespace}-{name}", NAMESPACE)
+        found = self._platform.get(ROUTE, door_name(name, namespace), NAMESPACE)
         if found is None:
             tenant = next((t for t, ns in self._callers.tenants().items() if ns == namespace), "")
             await_in_force(self._platform, [self._platform.apply(o) for o in tenant_door(name, namespace, tenant)])

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from limits.storage import MemoryStorage
@@ -19,6 +20,9 @@ from .models import Models
 from .platform import Object, Platform
 from .predict import Predictor
 from .published.publisher import Publisher
+from .registry.address import Addresses
+from .registry.registry import Limits, Registry
+from .registry.store import Store
 from .usage import LastUse, Prometheus
 
 
@@ -34,13 +38,18 @@ class Services:
     prometheus: Prometheus
     last_use: LastUse
     admin: Admin
+    registry: Registry
     attempts: Any = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
     history: dict[str, list[Object]] = field(default_factory=dict)  # caller → its latest tests
 
 
-def compose(platform: Platform, default_namespace: str, now: Callable[[], float] = time.time) -> Services:
+def compose(
+    platform: Platform, default_namespace: str, volume: Path, limits: Limits, now: Callable[[], float] = time.time
+) -> Services:
+    """`volume` is where the registry of uploaded models lies."""
     callers, edge = Callers(platform), Edge(platform)
-    models = Models(platform, callers, default_namespace)
+    store, addresses = Store(volume), Addresses(volume)
+    models = Models(platform, callers, default_namespace, addresses.is_own)
     return Services(
         platform,
         callers,
@@ -52,6 +61,7 @@ def compose(platform: Platform, default_namespace: str, now: Callable[[], float]
         Prometheus(platform),
         LastUse(platform),
         Admin(platform, callers, edge),
+        Registry(platform, models, store, addresses, limits),
     )
 
 

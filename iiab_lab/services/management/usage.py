@@ -30,8 +30,17 @@ class Prometheus:
 
     def query(self, promql: str) -> list[Any]:
         """An instant vector; raises 503 where Prometheus does not answer."""
+        return self._ask("query", {"query": promql})
+
+    def range(self, promql: str, seconds: int, step: int) -> list[Any]:
+        """A matrix that ends now."""
+        end = time.time() // step * step
+        span = {"start": str(end - seconds), "end": str(end), "step": str(step)}
+        return self._ask("query_range", {"query": promql} | span)
+
+    def _ask(self, what: str, params: dict[str, str]) -> list[Any]:
         try:
-            answer = requests.get(f"{self._url()}/api/v1/query", params={"query": promql}, timeout=_SECONDS)
+            answer = requests.get(f"{self._url()}/api/v1/{what}", params=params, timeout=_SECONDS)
             return list(answer.json()["data"]["result"])
         except (requests.RequestException, ValueError, KeyError) as error:
             raise Refused(503, "Prometheus does not answer", "kubectl get pods -n monitoring") from error

@@ -123,6 +123,17 @@ def test_every_object_is_valid_here_and_upstream(obj: dict[str, Any]) -> None:
         structural.check(obj, schema, obj["kind"], "")
 
 
+@pytest.mark.parametrize(("one", "other"), [(("a", "b-c"), ("a-b", "c")), (("a", "x"), ("a", "x-jwt"))])
+def test_two_models_whose_objects_would_have_one_name_are_told_apart(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    assert objects.names(*one) & objects.names(*other)
+    doors = [
+        {obj["metadata"]["name"] for obj in objects.tenant_door(model, space, space)} for space, model in (one, other)
+    ]
+    assert not doors[0] & doors[1]
+
+
 def test_what_is_remembered_is_what_was_published() -> None:
     before = replace(publication(), former=(Former("old.example.com", "/old", "2026-01-01T00:00:00Z"),))
     assert load(objects.metadata(before)) == before

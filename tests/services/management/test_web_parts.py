@@ -123,6 +123,8 @@ def test_a_chart_has_round_axes_and_its_highest_value_inside() -> None:
     x, y = map(float, drawn.lines[0].path.rpartition("L")[2].split())
     assert x == drawn.right and drawn.top < y < drawn.bottom
     assert all(drawn.left <= tick.at <= drawn.right for tick in drawn.across) and len(drawn.across) >= 4
+    ended = chart({"gone": [(900.0, 5.0)]}, "requests/s", 1000.0, 900)
+    assert [line.latest for line in drawn.lines] == ["8.5", "3"] and ended and ended.lines[0].latest == "0"
     assert chart({}, "requests/s", 1000.0, 900) is None and chart({"a": []}, "requests/s", 1000.0, 900) is None
 
 

@@ -68,7 +68,8 @@ class PodController:
         except (pod_volumes.Missing, StartFailed) as error:
             return await self._cannot(pod, getattr(error, "reason", "FailedMount"), str(error))
         memory = self._memories.setdefault(sandbox.uid, Memory())
-        seen = Round(self._processes, self._clock.now(), self._record, self._client.get, memory, pod, sandbox)
+        client, now = self._client, self._clock.now()
+        seen = Round(self._processes, now, self._record, client.get, client.list, memory, pod, sandbox)
         await seen.run()
         await self._client.set_status(POD, key, self._status(pod, seen.inits, seen.containers))
         return Result(seen.after)

@@ -1,7 +1,7 @@
 """The `Processes` port on this machine: a Pod is a directory and a few processes.
 
-<home>/pods/<uid>/{root/, volumes/, ports.json}      what it sees
-<home>/volumes/<namespace>/<claim>/                  what outlives it
+<home>/pods/<uid>/{root/, tmp/, volumes/, ports.json}  what it sees
+<home>/volumes/<namespace>/<claim>/                    what outlives it
 <home>/logs/<namespace>_<pod>_<uid>/<container>/<attempt>.log
 """
 
@@ -50,7 +50,8 @@ class Machine:
 
     async def prepare(self, sandbox: Sandbox) -> Mapping[int, int]:
         folder = self._home / "pods" / sandbox.uid
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for place in (folder, folder / "tmp"):
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
         claims = self._home / "volumes" / sandbox.key.namespace
         await asyncio.to_thread(mounts.lay_out, folder, sandbox.mounts, claims)
         ports = self._ports.take(folder, sandbox.uid, sandbox.ports)
@@ -121,6 +122,7 @@ class Machine:
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/bin", "/bin")),
             "LANG": "C.UTF-8",
             "HOME": str(pod.folder),
+            "TMPDIR": str(pod.folder / "tmp"),  # a container's /tmp is its own
             "PYTHONUNBUFFERED": "1",
             # One prediction is small: threads of a numeric library only take the cores from the other processes.
             "OMP_NUM_THREADS": "1",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..objects.meta import Object
 from ..objects.sandbox import Container, Sandbox, StartFailed, State, UnknownImage
 from ..rules import containers as rules
-from ..rules import pod_volumes, probing
+from ..rules import pod_volumes, probing, service_names
 from .events import Recorder
 from .ports import Processes
 
@@ -31,11 +31,13 @@ class Round:
         now: float,
         record: Recorder,
         lookup: pod_volumes.Lookup,
+        listed: service_names.List,
         memory: Memory,
         pod: Object,
         sandbox: Sandbox,
     ) -> None:
-        self._processes, self._now, self._record, self._lookup = processes, now, record, lookup
+        self._processes, self._now, self._record = processes, now, record
+        self._lookup, self._listed = lookup, listed
         self._memory, self._pod, self._sandbox = memory, pod, sandbox
         self._policy = pod["spec"].get("restartPolicy", "Always")
         self.after: float | None = None
@@ -79,6 +81,7 @@ class Round:
             if any(mount.volume == "kube-api-access" for mount in self._sandbox.mounts):
                 environment = {"KUBECONFIG": f"{pod_volumes.ACCOUNT_PATH}/kubeconfig"} | environment
             args = tuple(pod_volumes.expand(arg, environment) for arg in container.get("args") or ())
+            environment = service_names.environment(args, self._lookup, self._listed) | environment
             await self._processes.start(
                 self._sandbox, Container(container["name"], container.get("image", ""), attempt, args, environment)
             )

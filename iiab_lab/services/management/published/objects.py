@@ -25,6 +25,11 @@ def base(namespace: str, model: str) -> str:
     return f"published-model-{namespace}-{model}"
 
 
+def names(namespace: str, model: str) -> set[str]:
+    """Of its routes: they hold a namespace and a model without telling where one ends, so that two models may share one."""
+    return {base(namespace, model) + door for door in ("", "-jwt")}
+
+
 def metadata_name(model: str) -> str:
     return f"published-model-metadata-{model}"
 
@@ -87,7 +92,7 @@ def _certificate(name: str, host: str) -> Object:
 
 def tenant_door(model: str, namespace: str, tenant: str) -> list[Object]:
     """A hostname of a model's own, for its tenant's tokens alone: how a model is called that nobody has published."""
-    name, host = f"model-{namespace}-{model}", door_host(model, namespace)
+    name, host = door_name(model, namespace), door_host(model, namespace)
     rule = {
         "filters": _filters(model, tenant, {"hostname": backend_host(model, namespace)}),
         "backendRefs": [_INGRESS],
@@ -98,6 +103,11 @@ def tenant_door(model: str, namespace: str, tenant: str) -> list[Object]:
         _object(ROUTE, name, edge.NAMESPACE, labels, spec=spec),
         _object(SECURITY, name, edge.NAMESPACE, labels, spec=token_policy(name, [tenant])),
     ]
+
+
+def door_name(model: str, namespace: str) -> str:
+    """The dot is in no namespace and in no model: no other pair has this name."""
+    return f"model-{namespace}.{model}"
 
 
 def door_host(model: str, namespace: str) -> str:

@@ -18,7 +18,7 @@ from ..callers import Caller, Callers
 from ..edge import NAMESPACE
 from ..errors import Refused
 from ..models import Models, is_ready, type_of
-from ..platform import CONFIG_MAP, GRANT, ROUTE, SECRET, SECURITY, TRAFFIC, Kind, Platform
+from ..platform import CONFIG_MAP, GRANT, ROUTE, SECRET, SECURITY, TRAFFIC, Kind, Object, Platform
 from . import objects
 from .config import Config, merged, require_valid
 from .in_force import await_in_force
@@ -175,8 +175,17 @@ class Publisher:
         for host in dict.fromkeys(host for host, _ in publication.doors):
             for obj in objects.hostname_objects(host):
                 write.apply(obj, manager=f"published-{host}"[:128] if obj["kind"] == "Gateway" else "")
-        written = [write.apply(obj) for obj in objects.all_of(publication)]
-        await_in_force(self._platform, written)
+        grant, *doors = objects.all_of(publication)
+        # A key that goes stays granted until no door names it: a policy that names what it may not have answers 500.
+        write.apply(self._with_former(grant))
+        await_in_force(self._platform, [write.apply(obj) for obj in doors])
+        write.apply(grant)
+
+    def _with_former(self, grant: Object) -> Object:
+        meta, wanted = grant["metadata"], grant["spec"]["to"]
+        before = self._platform.get(GRANT, meta["name"], meta["namespace"]) or grant
+        former = [one for one in before["spec"]["to"] if one not in wanted]
+        return grant | {"spec": grant["spec"] | {"to": wanted + former}}
 
     def _claim(self, write: Transaction, publication: Publication) -> None:
         try:
@@ -192,11 +201,14 @@ class Publisher:
         return Key(f"{name}-{suffix}", name, owner, secret, self._stamp(), limits=limits), _new_key()
 
     def _require_free(self, publication: Publication) -> None:
-        """No door of another model may be the same, or lie within another tenant's."""
+        """No door of another model may be the same, or lie within another tenant's; nor may its objects' names be."""
+        names = objects.names(publication.namespace, publication.model)
         for namespace in self._callers.tenants().values():
             for other in self.within(namespace):
                 if (other.model, other.namespace) == (publication.model, publication.namespace):
                     continue
+                if names & objects.names(other.namespace, other.model):
+                    raise Refused(409, "The name is taken", f"{other.namespace}/{other.model} has the same objects")
                 for host, path in other.doors:
                     same = host == publication.host and path == publication.path
                     within = host == publication.host and _overlap(path, publication.path)

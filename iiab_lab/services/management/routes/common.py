@@ -33,6 +33,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         (502, "The model or the platform refused"),
         (503, "The platform is not ready"),
         (504, "The platform did not answer in time"),
+        (507, "The volume of uploaded models is full"),
     )
 }
 

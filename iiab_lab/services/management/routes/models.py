@@ -19,7 +19,8 @@ _SERVER = "kserve-container"
 @router.get("/frameworks")
 def frameworks(lab: Lab) -> dict[str, Any]:
     served = set(lab.models.formats())
-    return {"frameworks": [{"name": name, "available": name in served} for name in FRAMEWORKS]}
+    listed = [{"name": name, "available": name in served} for name in FRAMEWORKS]
+    return {"frameworks": listed, "confinement": lab.registry.confinement}
 
 
 @router.get("/models")
@@ -49,7 +50,9 @@ def update(model: Name, body: ModelBody, who: Who, lab: Lab, namespace: Namespac
 
 @router.delete("/models/{model}")
 def delete(model: Name, who: Who, lab: Lab, namespace: Namespace = "") -> dict[str, Any]:
-    return answer("Model deleted successfully", lab.models.delete(who, model, namespace))
+    gone = lab.models.delete(who, model, namespace)
+    lab.registry.collect(gone["metadata"]["namespace"])
+    return answer("Model deleted successfully", gone)
 
 
 @router.post("/models/{model}/predict")
