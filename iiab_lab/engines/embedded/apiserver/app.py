@@ -150,9 +150,7 @@ class ApiServer:
     def _resource(self, info: Info) -> Resource:
         found = self._store.registry.find(info.group, info.version, info.resource)
         if found is None:
-            raise ApiError(
-                404, "NotFound", "the server could not find the requested resource", "see: iiab kubectl api-resources"
-            )
+            raise _not_found()
         if info.namespace and not found.kind.namespaced and info.resource != "namespaces":
             raise ApiError(404, "NotFound", f"{found.kind.resource} are not in namespaces", "leave the namespace out")
         return found
@@ -161,6 +159,8 @@ class ApiServer:
         if info.subresource == "" or (info.subresource == "status" and resource.has_status):
             handler = _HANDLERS.get(info.verb)
             missing = resource.kind.namespaced and not info.namespace and info.verb not in ("list", "watch")
+            if missing and info.name:
+                raise _not_found()
             if handler is None or missing or not _fits(info):
                 raise _not_allowed()
             return handler
@@ -218,6 +218,12 @@ def _impersonation(other: User) -> list[Info]:
     held = [(name, value) for name, values in other.extra.items() for value in values]
     asked += [Info("impersonate", "", extra, "v1", "", "userextras", value, name) for name, value in held]
     return asked + ([Info("impersonate", "", extra, "v1", "", "uids", other.uid)] if other.uid else [])
+
+
+def _not_found() -> ApiError:
+    return ApiError(
+        404, "NotFound", "the server could not find the requested resource", "see: iiab kubectl api-resources"
+    )
 
 
 def _not_allowed() -> ApiError:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import orjson
+
 from ....errors import ApiError
 
 Schema = dict[str, Any]
@@ -49,7 +51,9 @@ def json_patch(target: Any, operations: Any) -> Any:
         try:
             result = _operate(result, operation)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise ApiError(422, "Invalid", f"the patch operation {operation!r} cannot be applied: {error}") from error
+            why = f"there is no {error}" if isinstance(error, KeyError) else error
+            said = f"the patch operation {orjson.dumps(operation).decode()} cannot be applied: {why}"
+            raise ApiError(422, "Invalid", said) from error
     return result
 
 

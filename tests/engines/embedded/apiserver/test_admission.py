@@ -371,3 +371,28 @@ def test_the_first_namespaces_are_never_deleted(kube: Kube, name: str) -> None:
     assert (code, reason) == (403, "Forbidden")
     assert message.startswith(f'namespaces "{name}" is forbidden: this namespace may not be deleted')
     assert not (kube.get("v1", "Namespace", name) or {})["metadata"].get("deletionTimestamp")
+
+
+@pytest.mark.parametrize(
+    ("group", "plural", "policy", "why"),
+    [
+        ("batch", "jobs", None, 'Required value: valid values: "OnFailure", "Never"'),
+        ("batch", "jobs", "Always", 'Required value: valid values: "OnFailure", "Never"'),
+        ("apps", "deployments", "Never", 'Unsupported value: "Never": supported values: "Always"'),
+        ("apps", "replicasets", "OnFailure", 'Unsupported value: "OnFailure": supported values: "Always"'),
+    ],
+)
+def test_a_template_restarts_as_its_workload_needs(ns: Space, group: str, plural: str, policy: str, why: str) -> None:
+    pod = {"containers": [{"name": "main", "image": "x"}]} | ({"restartPolicy": policy} if policy else {})
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": pod}
+    selector = {} if group == "batch" else {"selector": {"matchLabels": {"app": "x"}}}
+    body = {"metadata": {"name": "x"}, "spec": {"template": template} | selector}
+    path = f"/apis/{group}/v1/namespaces/{ns.name}/{plural}"
+    code, reason, message = refusal(lambda: ns.kube.raw("POST", path, json=body))
+    assert (code, reason) == (422, "Invalid") and f"spec.template.spec.restartPolicy: {why}" in message
+
+
+def test_a_pods_account_may_be_named_as_it_once_was(ns: Space) -> None:
+    ns.make("serviceaccounts", "robot")
+    assert ns.pod("old", serviceAccount="robot")["spec"]["serviceAccountName"] == "robot"
+    assert ns.pod("none")["spec"]["serviceAccountName"] == "default"

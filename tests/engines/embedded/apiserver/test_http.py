@@ -88,6 +88,9 @@ def test_json_patch_and_merge_patch(kube: Kube) -> None:
     operations[0]["value"] = "9"
     headers = {"Content-Type": kind.format("json")}
     assert refusal(kube, "PATCH", path, json=operations, headers=headers) == (422, "Invalid")
+    with pytest.raises(ApiError) as refused:
+        kube.raw("PATCH", path, json=[{"op": "remove", "path": "/data/z"}], headers=headers)
+    assert """{"op":"remove","path":"/data/z"} cannot be applied: there is no 'z'""" in str(refused.value)
 
 
 def test_selectors_choose(kube: Kube) -> None:

@@ -195,6 +195,8 @@ def test_what_is_no_protobuf_is_refused(wire: Wire, maps: str, body: bytes) -> N
         ("POST", "/api/v1/namespaces/default", 405),
         ("POST", "/api/v1/pods", 405),
         ("PUT", "/version", 405),
+        ("GET", "/api/v1/pods/a", 404),
+        ("DELETE", "/apis/apps/v1/deployments/a", 404),
         ("GET", "/api/v1/namespaces/default/../kube-system/secrets", 404),
         ("GET", "/api/v1/namespaces/default/%2e%2e/kube-system/secrets", 404),
         ("GET", "/api/v1/namespaces/default/configmaps/..%2f..%2fsecrets", 404),

@@ -55,7 +55,8 @@ def service(admit: Admit) -> Object | None:
 
 
 def pod(admit: Admit) -> Object | None:
+    """`serviceAccount` is the field's older name: it counts where the new one is not given."""
     obj = admit.object
     if obj is not None and admit.operation == "CREATE":
-        obj["spec"].setdefault("serviceAccountName", "default")
+        obj["spec"].setdefault("serviceAccountName", obj["spec"].get("serviceAccount") or "default")
     return obj

@@ -33,6 +33,7 @@ from . import (
     quota,
     sidecar,
     storage_initializer,
+    templates,
 )
 
 _ROLE_REF = immutable.fields("roleRef", message="cannot change roleRef")
@@ -63,9 +64,13 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
         limit_range.enforce,
         immutable.claim,
     ),
-    DEPLOYMENT: (defaults.status(), immutable.fields("spec.selector")),
-    REPLICA_SET: (defaults.status(replicas=0), immutable.fields("spec.selector")),
-    JOB: (defaults.status(), immutable.fields("spec.selector", "spec.template", "spec.completions")),
+    DEPLOYMENT: (defaults.status(), templates.goes_on, immutable.fields("spec.selector")),
+    REPLICA_SET: (defaults.status(replicas=0), templates.goes_on, immutable.fields("spec.selector")),
+    JOB: (
+        defaults.status(),
+        templates.ends,
+        immutable.fields("spec.selector", "spec.template", "spec.completions"),
+    ),
     REVISION: (immutable.fields("spec", message="Immutable fields changed"),),
     ENDPOINT_SLICE: (immutable.fields("addressType"),),
     ROLE_BINDING: (_ROLE_REF,),
