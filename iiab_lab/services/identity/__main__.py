@@ -10,6 +10,7 @@ import threading
 import uvicorn
 from kubernetes import client, config
 
+from ..account import connect
 from ..listen import listening
 from .app import application
 from .clients import Clients
@@ -21,7 +22,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8080)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    core = client.CoreV1Api(_api())
+    core = client.CoreV1Api(connect())
     keys = KeyRing.open(core, _namespace())
     clients = Clients(core, keys.jwks(), _namespace())
     threading.Thread(target=clients.follow, daemon=True, name="namespaces").start()
@@ -29,14 +30,6 @@ def main() -> int:
     uvicorn.Server(settings).run(sockets=[listening(arguments.port)])
     clients.stop()
     return 0
-
-
-def _api() -> client.ApiClient:
-    """In a cluster the mounted account, elsewhere the kubeconfig that KUBECONFIG names."""
-    config.load_config()
-    settings = client.Configuration.get_default_copy()
-    settings.retries = 3
-    return client.ApiClient(settings)
 
 
 def _namespace() -> str:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import uvicorn
 
+from ..account import connect
 from ..listen import listening
 from .app import application
-from .platform import Platform, connect
+from .platform import Platform
 from .registry.registry import Limits
 from .services import compose, expire
 

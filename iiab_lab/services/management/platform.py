@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from kubernetes import client, config, dynamic
+from kubernetes import client, dynamic
 from kubernetes.client import ApiException
 from kubernetes.dynamic.exceptions import DynamicApiError
 
@@ -33,14 +33,6 @@ GRANT = Kind("gateway.networking.k8s.io/v1beta1", "ReferenceGrant")
 SECURITY = Kind("gateway.envoyproxy.io/v1alpha1", "SecurityPolicy")
 TRAFFIC = Kind("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy")
 CERTIFICATE = Kind("cert-manager.io/v1", "Certificate")
-
-
-def connect() -> client.ApiClient:
-    """In a cluster the mounted account, elsewhere the kubeconfig that KUBECONFIG names."""
-    config.load_config()
-    settings = client.Configuration.get_default_copy()
-    settings.retries = 3
-    return client.ApiClient(settings)
 
 
 class Platform:

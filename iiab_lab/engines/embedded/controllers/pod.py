@@ -14,6 +14,7 @@ from ..objects.conditions import merge
 from ..objects.kinds import CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT, Key
 from ..objects.meta import Object, annotations_of, key_of
 from ..objects.names import PORTS, SIDECAR_STATUS
+from ..objects.pods import containers_of
 from ..objects.sandbox import Sandbox, StartFailed
 from ..objects.times import rfc3339
 from ..reconcile.containers import Memory, Round
@@ -98,13 +99,12 @@ class PodController:
     async def _prepared(self, pod: Object) -> Sandbox:
         """The sandbox, brought about on the machine where it is new or differs; its ports are written to the Pod."""
         meta, spec = pod["metadata"], pod["spec"]
-        listed = (*(spec.get("initContainers") or ()), *spec["containers"])
         sandbox = Sandbox(
             key=key_of(pod),
             uid=meta["uid"],
             service_account=spec.get("serviceAccountName", "default"),
             meshed=SIDECAR_STATUS in annotations_of(pod),
-            ports={p["containerPort"]: p.get("hostPort", 0) for c in listed for p in c.get("ports") or ()},
+            ports={p["containerPort"]: p.get("hostPort", 0) for c in containers_of(pod) for p in c.get("ports") or ()},
             mounts=pod_volumes.mounts(pod, self._client.get, self._account(pod)),
         )
         if self._sandboxes.get(meta["uid"]) != sandbox:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..objects import quantities
 from ..objects.meta import Object
+from ..objects.pods import containers_of
 
 Items = list[Object]
 
@@ -24,7 +25,7 @@ def fill(pod: Object, items: Items) -> None:
     """Requests and limits that containers leave out, in place."""
     for item in items:
         if item.get("type") == "Container":
-            for container in _containers(pod):
+            for container in containers_of(pod):
                 _fill(container, item)
 
 
@@ -37,7 +38,7 @@ def violations(obj: Object, what: str, items: Items) -> list[str]:
         elif item["type"] == what == "Pod":
             found += list(_outside(item, _together(obj)))
         elif item["type"] == "Container" and what == "Pod":
-            found += [said for c in _containers(obj) for said in _outside(item, c.get("resources") or {})]
+            found += [said for c in containers_of(obj) for said in _outside(item, c.get("resources") or {})]
     return found
 
 
@@ -100,7 +101,3 @@ def _together(pod: Object) -> Object:
             for name, value in ((container.get("resources") or {}).get(which) or {}).items():
                 total[name] = quantities.text(quantities.parse(total.get(name, 0)) + quantities.parse(value), value)
     return made
-
-
-def _containers(pod: Object) -> list[Object]:
-    return [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]

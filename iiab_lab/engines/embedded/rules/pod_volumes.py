@@ -9,6 +9,7 @@ from typing import Any
 
 from ..objects.kinds import CONFIG_MAP, SECRET, Key, Kind
 from ..objects.meta import Object
+from ..objects.pods import containers_of
 from ..objects.sandbox import Mount
 
 ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -28,7 +29,7 @@ def mounts(pod: Object, lookup: Lookup, account: Mapping[str, bytes]) -> tuple[M
     namespace, spec = pod["metadata"]["namespace"], pod["spec"]
     volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
     found: dict[tuple[str, str], Mount] = {}
-    for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
+    for container in containers_of(pod):
         for mount in container.get("volumeMounts") or ():
             name, path = mount["name"], mount["mountPath"].rstrip("/")
             if name not in volumes:

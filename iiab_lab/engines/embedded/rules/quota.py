@@ -12,6 +12,7 @@ from decimal import Decimal
 from ..objects import quantities
 from ..objects.kinds import POD, VOLUME_CLAIM, Kind
 from ..objects.meta import Object
+from ..objects.pods import containers_of
 
 Usage = dict[str, Decimal]
 # (name in a quota, the container's list, the resource in it)
@@ -81,7 +82,7 @@ def unspecified(pod: Object, names: Iterable[str]) -> str:
     """Which containers leave out what a quota needs to count: "" or `limits.cpu for: a,b; …`."""
     missing = []
     for name in sorted(set(names) & set(_COMPUTE)):
-        who = [c["name"] for c in _containers(pod) if not _of(c, name)]
+        who = [c["name"] for c in containers_of(pod) if not _of(c, name)]
         missing += [f"{name} for: {','.join(who)}"] if who else []
     return "; ".join(missing)
 
@@ -107,10 +108,6 @@ def _pod(pod: Object, name: str) -> Decimal:
     return max(together, largest)
 
 
-def _containers(pod: Object) -> list[Object]:
-    return [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]
-
-
 def _of(container: Object, name: str) -> object:
     """A request that is not given is the limit."""
     which, resource = _COMPUTE[name]
@@ -123,7 +120,9 @@ def _quantity(container: Object, name: str) -> Decimal:
 
 
 def _best_effort(pod: Object) -> bool:
-    return not any((c.get("resources") or {}).get(which) for c in _containers(pod) for which in ("limits", "requests"))
+    return not any(
+        (c.get("resources") or {}).get(which) for c in containers_of(pod) for which in ("limits", "requests")
+    )
 
 
 _SCOPES: dict[str, Callable[[Object], bool]] = {

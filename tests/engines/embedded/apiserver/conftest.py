@@ -42,6 +42,8 @@ from iiab_lab.kube import Kube, documents
 
 from .kubectl import KUBECTL, Kubectl
 
+WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
 
 class Running:
     """The server in a thread of its own, as its clients see it."""
@@ -138,6 +140,11 @@ def refusal(call: Callable[[], Any]) -> tuple[int, str, str]:
     with pytest.raises(ApiError) as caught:
         call()
     return caught.value.code, caught.value.reason, caught.value.message
+
+
+def who(kube: Kube) -> dict[str, Any]:
+    found: dict[str, Any] = kube.raw("POST", WHO, json={}).json()["status"]["userInfo"]
+    return found
 
 
 def eventually(fact: Callable[[], Any], seconds: float = 15) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,15 +16,9 @@ from iiab_lab.engines.embedded.credentials import Credentials
 from iiab_lab.errors import ApiError, LabError
 from iiab_lab.kube import Kube
 
-from .conftest import Running, eventually, refusal
+from .conftest import Running, eventually, refusal, who
 
-WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-
-
-def who(kube: Kube) -> dict[str, Any]:
-    found: dict[str, Any] = kube.raw("POST", WHO, json={}).json()["status"]["userInfo"]
-    return found
 
 
 def request_for(name: str, *groups: str) -> tuple[str, bytes]:

@@ -15,20 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from iiab_lab.kube import Kube
 
-from .conftest import Running, refusal
+from .conftest import WHO, Running, refusal, who
 
 ISSUER = "https://kubernetes.default.svc"
-WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW = "/apis/authentication.k8s.io/v1/tokenreviews"
 POD = {
     "metadata": {"name": "p"},
     "spec": {"serviceAccountName": "robot", "containers": [{"name": "main", "image": "x"}]},
 }
-
-
-def who(kube: Kube) -> dict[str, Any]:
-    found: dict[str, Any] = kube.raw("POST", WHO, json={}).json()["status"]["userInfo"]
-    return found
 
 
 def holder(server: Running, token: str) -> Kube:
