@@ -57,7 +57,7 @@ def compose(
         Login(platform, edge),
         models,
         Predictor(platform, edge, callers),
-        Publisher(platform, callers, models, now),
+        Publisher(platform, edge, callers, models, now),
         Prometheus(platform),
         LastUse(platform),
         Admin(platform, callers, edge),

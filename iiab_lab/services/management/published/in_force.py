@@ -1,15 +1,20 @@
-"""Written routes and policies → once the gateway says of each that it has it; a refusal of the gateway is ours."""
+"""Written routes and policies → once the gateway says of each that it has it; a refusal of the gateway is ours.
+
+Of what is deleted no status is left to say so: then the edge itself is asked, without a key, until it knows the door no more.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
-from ..edge import NAME
+from ..edge import NAME, Edge
 from ..errors import Refused
 from ..platform import ROUTE, SECURITY, TRAFFIC, Kind, Object, Platform
 
 _SECONDS = 20.0
+_LOOK, _SHUT = 0.01, 5.0
 _JUDGED = (ROUTE, SECURITY, TRAFFIC)
 
 
@@ -19,6 +24,21 @@ def await_in_force(platform: Platform, written: list[Object], seconds: float = _
     for obj in written:
         if Kind(obj["apiVersion"], obj["kind"]) in _JUDGED:
             _await(platform, obj, deadline)
+
+
+def await_shut(edge: Edge, doors: Iterable[tuple[str, str]], seconds: float = _SHUT) -> None:
+    """Returns in any case: an edge that is slow or away keeps nobody from taking a model back."""
+    deadline = time.monotonic() + seconds
+    for host, path in doors:
+        while _is_open(edge, host, path) and time.monotonic() < deadline:
+            time.sleep(_LOOK)
+
+
+def _is_open(edge: Edge, host: str, path: str) -> bool:
+    try:
+        return edge.send("GET", host, path, {}).status_code != 404
+    except Refused:
+        return False
 
 
 def _await(platform: Platform, obj: Object, deadline: float) -> None:

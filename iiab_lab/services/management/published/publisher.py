@@ -15,25 +15,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..callers import Caller, Callers
-from ..edge import NAMESPACE
+from ..edge import NAMESPACE, Edge
 from ..errors import Refused
 from ..models import Models, is_ready, type_of
 from ..platform import CONFIG_MAP, GRANT, ROUTE, SECRET, SECURITY, TRAFFIC, Kind, Object, Platform
 from . import objects
 from .config import Config, merged, require_valid
-from .in_force import await_in_force
+from .in_force import await_in_force, await_shut
 from .publication import Former, Key, Publication, load
 from .transaction import Transaction, release
 
 _LISTED = "app=published-model,type=metadata"
 _OVERLAP, _MOST_KEYS = 300, 50
+_DOORS = ("", "-jwt")
 
 
 class Publisher:
     def __init__(
-        self, platform: Platform, callers: Callers, models: Models, now: Callable[[], float] = time.time
+        self, platform: Platform, edge: Edge, callers: Callers, models: Models, now: Callable[[], float] = time.time
     ) -> None:
-        self._platform, self._callers, self._models, self._now = platform, callers, models, now
+        self._platform, self._edge, self._callers, self._models, self._now = platform, edge, callers, models, now
         self._lock = threading.RLock()
         self.changed = threading.Condition()  # whoever waits for the next expiry wakes on it
 
@@ -92,8 +93,11 @@ class Publisher:
         with self._lock:
             publication = self.find(caller, model, namespace)
             with Transaction(self._platform) as write:
-                for kind, name, where in _traces(publication):
-                    write.delete(kind, name, where)
+                for door in _doors(publication):
+                    write.delete(*door)
+                await_shut(self._edge, self._own_doors(publication))
+                for trace in _traces(publication):
+                    write.delete(*trace)
             self._forget_hosts(host for host, _ in publication.doors)
         return publication
 
@@ -227,6 +231,15 @@ class Publisher:
                     self._platform.delete(kind, meta["name"], meta["namespace"])
                     self._platform.delete(SECRET, obj["spec"]["secretName"], meta["namespace"])
 
+    def _own_doors(self, publication: Publication) -> list[tuple[str, str]]:
+        """Those that answer 404 once they are shut: none within a door of another model of the tenant."""
+        others = [door for other in self.within(publication.namespace) if other != publication for door in other.doors]
+        return [
+            (host, path)
+            for host, path in publication.doors
+            if not any(host == other and f"{path}/".startswith(within.rstrip("/") + "/") for other, within in others)
+        ]
+
     def _namespace(self, caller: Caller, tenant: str) -> str:
         if not caller.is_admin and tenant != caller.tenant:
             raise Refused(403, f"Insufficient permissions for tenant: {tenant}", f"yours is {caller.tenant}")
@@ -247,13 +260,16 @@ class Publisher:
         return datetime.fromtimestamp(self._now() + later, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _doors(publication: Publication) -> list[tuple[Kind, str, str]]:
+    name = objects.base(publication.namespace, publication.model)
+    return [(ROUTE, name + door, NAMESPACE) for door in _DOORS]
+
+
 def _traces(publication: Publication) -> list[tuple[Kind, str, str]]:
-    """Everything of a publication, the doors first: nothing is open whose rules are gone."""
+    """Everything of a publication but its doors, which go first: nothing is open whose rules are gone."""
     name, limits = objects.base(publication.namespace, publication.model), "published-model-rate-limit-"
-    doors = ("", "-jwt")
-    found = [(ROUTE, name + door, NAMESPACE) for door in doors]
-    found += [(SECURITY, name + door, NAMESPACE) for door in doors]
-    found += [(TRAFFIC, f"{limits}{publication.namespace}-{publication.model}{door}", NAMESPACE) for door in doors]
+    found = [(SECURITY, name + door, NAMESPACE) for door in _DOORS]
+    found += [(TRAFFIC, f"{limits}{publication.namespace}-{publication.model}{door}", NAMESPACE) for door in _DOORS]
     found.append((GRANT, f"published-model-grant-{publication.model}", publication.namespace))
     found += [(SECRET, key.secret, publication.namespace) for key in publication.keys]
     return [*found, (CONFIG_MAP, objects.metadata_name(publication.model), publication.namespace)]

@@ -16,14 +16,17 @@ router = APIRouter()
 
 
 @router.get("/usage")
-def usage(visit: Signed) -> Response:
+def usage(visit: Signed, namespace: str = "", model: str = "") -> Response:
+    """A namespace and a model choose the chart's one line."""
     spaces = visit.lab.models.namespaces(visit.who)
     uses = figures.used(visit.lab.prometheus, spaces)
     course = figures.course(visit.lab.prometheus, spaces)
-    names = {key: "/".join(key) if visit.who.is_admin else key[1] for key in course}
-    drawn = chart({names[key]: points for key, points in course.items()}, "requests/s", time.time(), figures.SPAN)
+    shown = {key: points for key, points in course.items() if not model or key == (namespace, model)}
+    names = {key: "/".join(key) if visit.who.is_admin else key[1] for key in shown}
+    drawn = chart({names[key]: points for key, points in shown.items()}, "requests/s", time.time(), figures.SPAN)
     most = max((use.requests for use in uses), default=0)
-    return visit.page("usage.html", uses=uses, most=most, chart=drawn)
+    left = len(shown) - len(drawn.lines) if drawn else 0
+    return visit.page("usage.html", uses=uses, most=most, chart=drawn, left=left, model=model)
 
 
 @router.get("/tenants")
