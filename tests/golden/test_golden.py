@@ -1,6 +1,6 @@
 """Every translation as a diff to read: `in/*.yaml` → `out/*.yaml`, and Envoy itself accepts each.
 
-The name tells whose: `edge-…` tier 1, `ingress-…` tier 2, `sidecar-…` a Pod's. `pytest tests/golden --regen` rewrites `out/`.
+The name tells whose: `edge-…` tier 1, `ingress-…` tier 2, `sidecar-…` a Pod's, `activator-…` Knative's. `pytest tests/golden --regen` rewrites `out/`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from iiab_lab.engines.embedded.envoy import authorization, edge, ingress, sidecar
+from iiab_lab.engines.embedded.envoy import activator, authorization, edge, ingress, sidecar
 from iiab_lab.engines.embedded.envoy.snapshot import TYPES, Snapshot
 from iiab_lab.engines.embedded.objects.kinds import AUTHORIZATION_POLICY, GATEWAY, PEER_AUTHENTICATION, POD
 from iiab_lab.engines.embedded.processes.proxy import FileProxy
@@ -61,10 +61,16 @@ def of_sidecar(world: YamlWorld) -> Out:
     pod = of_pod(world)
     policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
     mode = sidecar.peer_mode(world.list(PEER_AUTHENTICATION), pod.object)
-    return sidecar.snapshot(pod, IDENTITY, mode, policies), {}
+    return sidecar.snapshot(pod, IDENTITY, mode, policies, sidecar.queue(world, pod.object)), {}
 
 
-TRANSLATIONS = {"edge": of_edge, "ingress": of_ingress, "sidecar": of_sidecar}
+def of_activator(world: YamlWorld) -> Out:
+    pod = of_pod(world)
+    policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
+    return activator.snapshot(pod, IDENTITY, "STRICT", policies), {}
+
+
+TRANSLATIONS = {"activator": of_activator, "edge": of_edge, "ingress": of_ingress, "sidecar": of_sidecar}
 INPUTS = sorted((HERE / "in").glob("*.yaml"))
 EACH = pytest.mark.parametrize("file", INPUTS, ids=lambda file: file.stem)
 

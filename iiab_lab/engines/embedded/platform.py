@@ -34,6 +34,8 @@ from .apiserver.plugins import Doings, plugins
 from .apiserver.serve import Server
 from .credentials import Credentials, write_private
 from .objects.meta import Object
+from .processes.journal import FileJournal
+from .processes.load import MeasuredLoad
 from .processes.log_files import keep
 from .processes.machine import Machine
 from .processes.proxy import FileProxy
@@ -80,6 +82,10 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         machine = Machine(home, run, host_ports, proxies)
         await machine.supervisor.open()
         stack.push_async_callback(machine.supervisor.close)
+        load, journal = MeasuredLoad(run, machine.dial), FileJournal(home / "logs" / "autoscaler.jsonl")
+        load.start()
+        stack.callback(load.stop)
+        stack.callback(journal.close)
 
         tokens = Tokens(credentials.token_key, store.read)
         metrics, authorizer, audit = ApiMetrics(), Authorizer(store), Audit(home / "audit.log")
@@ -102,7 +108,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
                 "kubeconfig": credentials.kubeconfig(token, namespace).encode(),
             }
 
-        made = controllers(client, machine, proxies, clock, account_files, credentials, ports)
+        made = controllers(client, machine, proxies, load, journal, clock, account_files, credentials, ports)
         manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
         manager.start()
         stack.push_async_callback(manager.stop)

@@ -32,17 +32,20 @@ from .controllers.replica_set import ReplicaSetController
 from .controllers.resource_quota import ResourceQuotaController
 from .controllers.revision import RevisionController
 from .controllers.scheduler import Scheduler
+from .controllers.serverless_service import ServerlessServiceController
 from .controllers.sidecar import SidecarController
 from .controllers.volume_claim import VolumeClaimController
 from .credentials import Credentials
 from .reconcile.events import Recorder
-from .reconcile.ports import Client, Clock, Controller, Processes, Proxy
+from .reconcile.ports import Client, Clock, Controller, Journal, Load, Processes, Proxy
 
 
 def controllers(
     client: Client,
     processes: Processes,
     proxies: Proxy,
+    load: Load,
+    journal: Journal,
     clock: Clock,
     account_files: AccountFiles,
     credentials: Credentials,
@@ -71,7 +74,8 @@ def controllers(
         ConfigurationController(client, clock),
         RevisionController(client, clock),
         RouteController(client, clock),
-        PodAutoscalerController(client, clock),
+        PodAutoscalerController(client, load, clock, journal),
+        ServerlessServiceController(client),
         IssuerController(client, clock),
         CertificateController(client, clock, record("cert-manager")),
         CaBundleController(client),

@@ -16,13 +16,9 @@ from pathlib import Path
 import grpc
 import uvicorn
 import yaml
-from prometheus_client import generate_latest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 from watchfiles import awatch
 
+from ..health import health_and_metrics
 from ..listen import listening
 from .limits import Limits
 from .service import announce, handlers
@@ -50,7 +46,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     server.add_generic_rpc_handlers((handlers(limits),))
     server.add_insecure_port(_address(arguments.grpc_port))
     await server.start()
-    web = uvicorn.Server(uvicorn.Config(_web(), access_log=False, log_level="warning"))
+    web = uvicorn.Server(uvicorn.Config(health_and_metrics("/healthcheck"), access_log=False, log_level="warning"))
     web.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(web.serve(sockets=[listening(arguments.port)]))
     async for _ in awatch(arguments.config, stop_event=stop, debounce=1, step=1):
@@ -73,16 +69,6 @@ def _address(port: int) -> str:
     """In a container any interface; the embedded engine says which port on loopback stands for ours."""
     own = os.environ.get(f"IIAB_PORT_{port}")
     return f"127.0.0.1:{own}" if own else f"[::]:{port}"
-
-
-def _web() -> Starlette:
-    async def health(_: Request) -> Response:
-        return PlainTextResponse("OK")
-
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(), media_type="text/plain; version=0.0.4")
-
-    return Starlette(routes=[Route("/healthcheck", health), Route("/metrics", metrics)])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Route → a VirtualService that splits its hosts among revisions; net-istio's part included.
 
 Reads:  Routes, the Configurations and Revisions they name.
-Writes: VirtualService `<route>-ingress`, Service `<route>`; status.{url, address, traffic, conditions}.
+Writes: VirtualService `<route>-ingress`, Service `<route>`, each Revision's routingState; status.{url, address, traffic, conditions}.
 Wakes:  on the Route, and on Configurations and Revisions that routes of their namespace may follow.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..objects.conditions import Condition, condition, is_true, merge
 from ..objects.kinds import CONFIGURATION, REVISION, ROUTE, SERVICE, VIRTUAL_SERVICE, Key
 from ..objects.meta import Object, key_of, labels_of, new
-from ..objects.names import KN_SERVICE
+from ..objects.names import KN_ROUTING_STATE, KN_SERVICE
 from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Result, Watch
 from ..rules import knative
@@ -37,6 +37,7 @@ class RouteController:
         if traffic:
             await self._client.apply(_virtual_service(route, traffic))
             await self._client.apply(_placeholder(route))
+            await self._label(route, {target["revisionName"] for target in traffic})
         await self._client.set_status(ROUTE, key, self._status(route, traffic, missing))
         return None
 
@@ -61,6 +62,17 @@ class RouteController:
             kept = {field: target[field] for field in ("latestRevision", "percent", "tag") if field in target}
             traffic.append({**kept, "revisionName": name})
         return traffic, None
+
+    async def _label(self, route: Object, routed: set[str]) -> None:
+        """What no route leads to any more may go to zero, whatever its min-scale says."""
+        for revision in self._client.list(
+            REVISION, route["metadata"]["namespace"], {KN_SERVICE: route["metadata"]["name"]}
+        ):
+            meta = revision["metadata"]
+            state = knative.routing_state(revision, meta["name"] in routed)
+            if labels_of(revision).get(KN_ROUTING_STATE) != state:
+                kept = {name: meta[name] for name in ("name", "namespace")} | {"labels": {KN_ROUTING_STATE: state}}
+                await self._client.apply({name: revision[name] for name in ("apiVersion", "kind")} | {"metadata": kept})
 
     def _status(self, route: Object, traffic: list[Object], missing: Condition | None) -> Object:
         meta, now = route["metadata"], rfc3339(self._clock.now())

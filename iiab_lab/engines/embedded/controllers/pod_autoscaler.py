@@ -1,67 +1,160 @@
-"""PodAutoscaler → the size of its Deployment: min-scale, and at least one.
+"""PodAutoscaler → the size of its Deployment, by what its Pods and the activator have in hand. Knative's KPA.
 
-Reads:  PodAutoscalers, the Deployment they scale.
-Writes: the Deployment's spec.replicas; status.{desiredScale, actualScale, conditions}.
-Wakes:  on the PodAutoscaler and on its Deployment.
+Reads:  PodAutoscalers, their Deployments, Revisions and Pods, the activator's Pods, ConfigMap knative-serving/config-autoscaler;
+        every second, how busy each revision is.
+Writes: the Deployment's spec.replicas; status.{desiredScale, actualScale, conditions} and who takes the traffic; what the
+        activator may send where.
+Wakes:  on each of those; at every tick; at once when a revision at zero gets its first request.
 """
 
 from __future__ import annotations
 
-from ..objects.conditions import condition, merge
-from ..objects.kinds import DEPLOYMENT, POD_AUTOSCALER, Key
+import json
+from collections.abc import AsyncIterator
+
+from ..envoy import activator
+from ..objects.conditions import Condition, condition, find, is_true, merge
+from ..objects.kinds import CONFIG_MAP, DEPLOYMENT, POD, POD_AUTOSCALER, REVISION, Key
 from ..objects.meta import Object, annotations_of, key_of, labels_of
-from ..objects.names import KN_REVISION
+from ..objects.names import KN_REVISION, PORTS, SIDECAR_STATUS, SKS_MODE
 from ..objects.times import rfc3339
-from ..reconcile.ports import Client, Clock, Result, Watch
+from ..reconcile.ports import Capacity, Client, Clock, Journal, Load, Result, Watch
 from ..rules import knative
+from ..rules.autoscaling import config
+from ..rules.autoscaling.autoscaler import Autoscaler
+from ..rules.autoscaling.scaler import Outcome, Seen, reconcile
+from ..rules.autoscaling.settings import Settings
+
+_CONFIG = Key(config.NAMESPACE, config.NAME)
 
 
 class PodAutoscalerController:
     name = "podautoscaler"
 
-    def __init__(self, client: Client, clock: Clock) -> None:
-        self._client, self._clock = client, clock
-        self.watches = (Watch(POD_AUTOSCALER, lambda scaler: [key_of(scaler)]), Watch(DEPLOYMENT, _scaled))
+    def __init__(self, client: Client, load: Load, clock: Clock, journal: Journal) -> None:
+        self._client, self._load, self._clock, self._journal = client, load, clock, journal
+        self._autoscalers: dict[Key, Autoscaler] = {}
+        self.watches = (
+            Watch(POD_AUTOSCALER, lambda scaler: [key_of(scaler)]),
+            Watch(DEPLOYMENT, _of_revision),
+            Watch(REVISION, lambda revision: [key_of(revision)]),
+            Watch(POD, self._concerned),
+            Watch(CONFIG_MAP, lambda found: self._all() if key_of(found) == _CONFIG else []),
+        )
+
+    async def wakes(self) -> AsyncIterator[Key]:
+        async for heard in self._load.measured():
+            if scaler := self._autoscalers.get(heard.revision):
+                self._journal.heard(heard)
+                if scaler.hear(heard.at, heard.stats, heard.pods):
+                    yield heard.revision
 
     async def reconcile(self, key: Key) -> Result | None:
         scaler = self._client.get(POD_AUTOSCALER, key)
         if scaler is None or scaler["metadata"].get("deletionTimestamp"):
+            self._autoscalers.pop(key, None)
+            self._load.forget(key)
             return None
         deployment = self._client.get(DEPLOYMENT, Key(key.namespace, scaler["spec"]["scaleTargetRef"]["name"]))
         if deployment is None:
             return None
-        least, _ = knative.bounds(annotations_of(scaler))
-        wanted = max(1, least)
-        if deployment["spec"].get("replicas", 1) != wanted:
-            meta = {name: deployment["metadata"][name] for name in ("name", "namespace")}
-            spec = deployment["spec"] | {"replicas": wanted}
-            await self._client.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
-        await self._client.set_status(POD_AUTOSCALER, key, self._status(scaler, deployment, wanted))
-        return None
-
-    def _status(self, scaler: Object, deployment: Object, wanted: int) -> Object:
-        now, ready = rfc3339(self._clock.now()), (deployment.get("status") or {}).get("readyReplicas", 0)
-        if ready:
-            active = condition("Active", True, now=now)
-        else:
-            text = "Requests to the target are being buffered as resources are provisioned."
-            active = condition("Active", "Unknown", "Queued", text, now=now)
-        reached = (scaler.get("status") or {}).get("conditions") or []
-        initialized = ready >= wanted or any(
-            c["type"] == "ScaleTargetInitialized" and c["status"] == "True" for c in reached
+        now, pods = self._clock.now(), self._ready(key)
+        autoscaler, reachable = (
+            self._autoscaler(scaler, len(pods), now),
+            scaler["spec"].get("reachability") != "Unreachable",
         )
-        parts = [active, condition("SKSReady", True, now=now)]
-        target = condition("ScaleTargetInitialized", True if initialized else "Unknown", now=now)
+        self._load.follow(key, [key_of(pod) for pod in pods], self._capacity(key, pods))
+        if decision := autoscaler.tick(now, len(pods), reachable):
+            self._journal.ticked(key, now, len(pods), reachable, decision)
+        outcome = reconcile(
+            autoscaler.settings, autoscaler.decider.decision, autoscaler.state, self._seen(pods, deployment, reachable)
+        )
+        autoscaler.state = outcome.state
+        await self._resize(deployment, outcome.replicas)
+        await self._client.set_status(POD_AUTOSCALER, key, self._status(scaler, len(pods), outcome))
+        waits = [autoscaler.next_tick - now, *([] if outcome.after is None else [outcome.after])]
+        return Result(max(0.0, min(waits)))
+
+    def _autoscaler(self, scaler: Object, ready: int, now: float) -> Autoscaler:
+        found = self._client.get(CONFIG_MAP, _CONFIG) or {}
+        settings = Settings.of(
+            annotations_of(scaler),
+            scaler["spec"].get("containerConcurrency", 0),
+            config.Config.parse(found.get("data") or {}),
+        )
+        known = self._autoscalers.get(key_of(scaler))
+        if known is None:
+            known = self._autoscalers[key_of(scaler)] = Autoscaler(settings, ready, now)
+            self._journal.began(key_of(scaler), now, ready, settings)
+        known.update(now, settings)
+        return known
+
+    def _ready(self, key: Key) -> list[Object]:
+        pods = self._client.list(POD, key.namespace, {KN_REVISION: key.name})
+        return [pod for pod in pods if is_true(pod, "Ready") and not pod["metadata"].get("deletionTimestamp")]
+
+    def _seen(self, pods: list[Object], deployment: Object, reachable: bool) -> Seen:
+        holding = self._client.list(POD, activator.NAMESPACE, {"app": activator.APP})
+        return Seen(
+            self._clock.now(),
+            len(pods),
+            deployment["spec"].get("replicas", 1),
+            reachable,
+            activator_answers=any(is_true(pod, "Ready") for pod in holding),
+        )
+
+    def _capacity(self, key: Key, pods: list[Object]) -> Capacity:
+        revision = self._client.get(REVISION, key)
+        if revision is None:
+            return Capacity()
+        port, spec = str(knative.user_port(revision)), revision["spec"]
+        own = [json.loads(annotations_of(pod).get(PORTS, "{}")) for pod in pods]
+        healthy = find(revision, "ContainerHealthy") or {}
+        failed = f"{healthy.get('reason')}: {healthy.get('message')}" if healthy.get("status") == "False" else ""
+        return Capacity(
+            spec.get("containerConcurrency", 0),
+            spec.get("timeoutSeconds", 300),
+            tuple(f"127.0.0.1:{ports[port]}" for ports in own if port in ports),
+            plain=any(SIDECAR_STATUS not in annotations_of(pod) for pod in pods),
+            failure=failed,
+        )
+
+    async def _resize(self, deployment: Object, replicas: int | None) -> None:
+        if replicas is not None:
+            meta = {name: deployment["metadata"][name] for name in ("name", "namespace")}
+            spec = deployment["spec"] | {"replicas": replicas}
+            await self._client.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
+
+    def _status(self, scaler: Object, ready: int, outcome: Outcome) -> Object:
+        name, before = scaler["metadata"]["name"], scaler.get("status") or {}
         return {
             "observedGeneration": scaler["metadata"].get("generation", 1),
-            "desiredScale": wanted,
+            **({} if outcome.state.desired is None else {"desiredScale": outcome.state.desired}),
             "actualScale": ready,
-            "serviceName": scaler["metadata"]["name"],
-            "metricsServiceName": f"{scaler['metadata']['name']}-private",
-            "conditions": merge(reached, [target, *knative.ready(parts, now)]),
+            "serviceName": name,
+            "metricsServiceName": f"{name}-private",
+            "annotations": {SKS_MODE: outcome.state.mode},
+            "conditions": merge(before.get("conditions"), self._conditions(outcome)),
         }
 
+    def _conditions(self, outcome: Outcome) -> list[Condition]:
+        now = rfc3339(self._clock.now())
+        return [
+            condition(type_, said.status, said.reason, said.message, now=now)
+            for type_, said in outcome.state.conditions.items()
+        ]
 
-def _scaled(deployment: Object) -> list[Key]:
-    name = labels_of(deployment).get(KN_REVISION)
-    return [Key(deployment["metadata"]["namespace"], name)] if name else []
+    def _concerned(self, pod: Object) -> list[Key]:
+        if not activator.is_activator(pod):
+            return _of_revision(pod)
+        if is_true(pod, "Ready"):
+            self._load.hold_at(key_of(pod), pod["metadata"]["uid"])
+        return self._all()
+
+    def _all(self) -> list[Key]:
+        return [key_of(scaler) for scaler in self._client.list(POD_AUTOSCALER)]
+
+
+def _of_revision(obj: Object) -> list[Key]:
+    name = labels_of(obj).get(KN_REVISION)
+    return [Key(obj["metadata"]["namespace"], name)] if name else []

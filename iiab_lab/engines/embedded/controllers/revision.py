@@ -1,19 +1,22 @@
-"""Revision → Deployment, PodAutoscaler and Service of one immutable version; how they fare → its status.
+"""Revision → Deployment, PodAutoscaler and Services of one immutable version; how they fare → its status.
 
-Reads:  Revisions, their Deployment, PodAutoscaler and Pods.
-Writes: all three; status.conditions (ContainerHealthy, ResourcesAvailable, Active, Ready), replicas.
+Reads:  Revisions, their Deployment, PodAutoscaler and Pods, ConfigMap knative-serving/config-autoscaler.
+Writes: Deployment, PodAutoscaler, Services `<revision>` and `<revision>-private`; status.conditions (ContainerHealthy, ResourcesAvailable, Active, Ready), replicas.
 Wakes:  on the Revision, on what it owns, and on its Pods.
 """
 
 from __future__ import annotations
 
 from ..objects.conditions import Condition, condition, find, is_true, merge
-from ..objects.kinds import DEPLOYMENT, POD, POD_AUTOSCALER, REVISION, Key
+from ..objects.kinds import CONFIG_MAP, DEPLOYMENT, POD, POD_AUTOSCALER, REVISION, Key
 from ..objects.meta import Object, key_of, labels_of, owner_keys
 from ..objects.names import KN_REVISION
 from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Result, Watch
 from ..rules import knative
+from ..rules.autoscaling import config
+from ..rules.autoscaling.config import Config
+from ..rules.autoscaling.settings import Settings
 
 # What a container says of itself that waiting will not mend.
 _HOPELESS = ("CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "RunContainerError", "CreateContainerConfigError")
@@ -39,7 +42,8 @@ class RevisionController:
         autoscaler = await self._client.apply(knative.pod_autoscaler(revision))
         wanted = knative.deployment(revision, self._replicas(revision))
         deployment = await self._client.apply(wanted)
-        await self._client.apply(knative.revision_service(revision))
+        await self._client.apply(knative.private_service(revision))
+        await self._client.apply(knative.public_service(revision))
         await self._client.set_status(REVISION, key, self._status(revision, deployment, autoscaler))
         return None
 
@@ -49,8 +53,13 @@ class RevisionController:
         present = self._client.get(DEPLOYMENT, Key(revision["metadata"]["namespace"], name))
         if present is not None:
             return int(present["spec"].get("replicas", 1))
-        least, _ = knative.bounds(revision["metadata"].get("annotations") or {})
-        return max(1, least)
+        annotations = revision["metadata"].get("annotations") or {}
+        settings = Settings.of(annotations, revision["spec"].get("containerConcurrency", 0), self._config())
+        return max(settings.initial_scale, settings.min_scale)
+
+    def _config(self) -> Config:
+        found = self._client.get(CONFIG_MAP, Key(config.NAMESPACE, config.NAME)) or {}
+        return Config.parse(found.get("data") or {})
 
     def _status(self, revision: Object, deployment: Object, autoscaler: Object) -> Object:
         before, counts = revision.get("status") or {}, deployment.get("status") or {}

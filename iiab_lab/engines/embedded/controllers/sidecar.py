@@ -1,7 +1,7 @@
 """Meshed Pods and ingress gateways → the configuration of their Envoy, with a certificate of the mesh.
 
-Reads:  Pods with an istio-proxy, AuthorizationPolicies, PeerAuthentications, Secret istio-system/cacerts; for an ingress
-        gateway also Gateways (networking.istio.io), VirtualServices, Services, EndpointSlices and Secrets.
+Reads:  Pods with an istio-proxy, their Revisions, AuthorizationPolicies, PeerAuthentications, Secret istio-system/cacerts; for
+        an ingress gateway also Gateways (networking.istio.io), VirtualServices, Services, EndpointSlices and Secrets.
 Writes: the proxy's configuration.
 Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certificate is due.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from ..envoy import authorization, ingress, sidecar
+from ..envoy import activator, authorization, ingress, sidecar
 from ..envoy.snapshot import Snapshot
 from ..envoy.world import spiffe
 from ..objects import kinds
@@ -70,7 +70,9 @@ class SidecarController:
         if SIDECAR_STATUS not in annotations_of(pod):
             return ingress.snapshot(self._client, seen, identity, policies)
         mode = sidecar.peer_mode(self._client.list(PEER_AUTHENTICATION), pod)
-        return sidecar.snapshot(seen, identity, mode, policies)
+        if activator.is_activator(pod):
+            return activator.snapshot(seen, identity, mode, policies)
+        return sidecar.snapshot(seen, identity, mode, policies, sidecar.queue(self._client, pod))
 
     def _certificate(self, pod: Object) -> _Certificate | None:
         """Of the Pod's service account; renewed at half its life, and when the CA changes."""

@@ -15,8 +15,15 @@ _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
 _OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
+# Envoy's own default of 1024 for each would be a limit nobody asked for.
+_NO_LIMIT = 2**32 - 1
+UNLIMITED: Resource = {
+    "thresholds": [{"max_connections": _NO_LIMIT, "max_pending_requests": _NO_LIMIT, "max_requests": _NO_LIMIT}]
+}
+
 _MESSAGES = {
     "api_key_auth": "ApiKeyAuth",
+    "ext_proc": "ExternalProcessor",
     "jwt_authn": "JwtAuthentication",
     "local_ratelimit": "LocalRateLimit",
     "ratelimit": "RateLimit",
@@ -130,10 +137,22 @@ def fixed(name: str, addresses: Sequence[tuple[str, int]]) -> Resource:
     return {"type": "STATIC", "load_assignment": endpoints(name, addresses)}
 
 
-def pipe_cluster(name: str, path: str) -> Resource:
+def pipe_cluster(name: str, path: str, *, http2: bool = False, idle: str = "") -> Resource:
+    """A program on a unix socket. `idle`: when a connection without requests is closed, sooner than the program does."""
     endpoint = {"endpoint": {"address": {"pipe": {"path": path}}}}
     assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]}
-    return {"name": name, "type": "STATIC", "connect_timeout": "10s", "load_assignment": assignment}
+    made = {"name": name, "type": "STATIC", "connect_timeout": "10s", "load_assignment": assignment}
+    spoken: Resource = {"http2_protocol_options": {}} if http2 else {"http_protocol_options": {}}
+    common = {"common_http_protocol_options": {"idle_timeout": idle}} if idle else {}
+    options = {"@type": _OPTIONS, "explicit_http_config": spoken, **common}
+    return made | {"typed_extension_protocol_options": {_OPTIONS.rpartition("/")[2]: options}}
+
+
+def breaker(connections: int, pending: int) -> Resource:
+    """Over HTTP/1 a connection is a request: so many at a time, so many that wait; one more is answered 503."""
+    return {
+        "thresholds": [{"max_connections": connections, "max_pending_requests": pending, "max_requests": _NO_LIMIT}]
+    }
 
 
 def endpoints(name: str, addresses: Sequence[tuple[str, int]]) -> Resource:

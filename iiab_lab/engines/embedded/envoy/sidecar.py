@@ -1,7 +1,8 @@
 """A meshed Pod, its certificate and the policies that apply to it → the whole configuration of its sidecar.
 
 One listener per port of the application, on the Pod's own address: TLS with the Pod's SPIFFE identity, a client certificate
-of the mesh required (PeerAuthentication STRICT), AuthorizationPolicies, and then the application's unix socket.
+of the mesh required (PeerAuthentication STRICT), AuthorizationPolicies, and then the application's unix socket. For a Pod of
+Knative it does queue-proxy's work besides: the limit of its revision, and the queue before it.
 """
 
 from __future__ import annotations
@@ -9,14 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..objects.kinds import REVISION, Key
 from ..objects.meta import Object, labels_of
-from ..objects.names import SIDECAR
+from ..objects.names import KN_REVISION, SIDECAR
 from . import authorization, http, telemetry
 from .snapshot import Snapshot
+from .world import World
 
 ROOT = "istio-system"
 READY_PORT = 15021
 IDENTITY = "default"
+# Where Prometheus asks a model server, past its queue: that is no use of the model.
+_METRICS: dict[str, Any] = {"path": "/metrics", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
+# Model servers close an idle connection after 5 s (uvicorn): whoever closes first never sends into a closed one.
+_IDLE = "4s"
 
 
 class Identity(NamedTuple):
@@ -35,15 +42,45 @@ class Pod(NamedTuple):
     sockets: Mapping[int, str]
 
 
-def snapshot(pod: Pod, identity: Identity, mode: str, policies: Sequence[Object]) -> Snapshot:
+class Queue(NamedTuple):
+    """Of a revision: containerConcurrency (0: no limit) and timeoutSeconds."""
+
+    limit: int
+    timeout: int
+
+
+def snapshot(
+    pod: Pod, identity: Identity, mode: str, policies: Sequence[Object], queue: Queue | None = None
+) -> Snapshot:
     """`mode` is the PeerAuthentication in force: STRICT or PERMISSIVE; `policies` the AuthorizationPolicies that apply."""
     listeners, clusters = {"ready": http.ready(pod.ports[READY_PORT], "/healthz/ready")}, {}
     filters = authorization.filters(policies)
     for port in application_ports(pod.object):
         name = f"inbound|{port}||"
-        clusters[name] = http.pipe_cluster(name, pod.sockets[port])
-        listeners[f"inbound_{port}"] = _inbound(pod, port, name, mode, filters, identity.root)
+        clusters[name] = _application(name, pod.sockets[port], queue.limit if queue else 0)
+        routes = [
+            {"match": {"prefix": "/"}, "route": {"cluster": name, "timeout": f"{queue.timeout if queue else 0}s"}}
+        ]
+        if queue:
+            clusters[f"{name}unqueued"] = _application(f"{name}unqueued", pod.sockets[port], 0)
+            routes.insert(0, {"match": _METRICS, "route": {"cluster": f"{name}unqueued"}})
+        listeners[f"inbound_{port}"] = inbound(pod, port, routes, mode, filters, identity.root)
     return Snapshot(clusters=clusters, listeners=listeners, secrets=secrets(identity))
+
+
+def queue(world: World, pod: Object) -> Queue | None:
+    """None for a Pod that is no revision's."""
+    name = labels_of(pod).get(KN_REVISION, "")
+    revision = world.get(REVISION, Key(pod["metadata"]["namespace"], name)) if name else None
+    if revision is None:
+        return None
+    return Queue(revision["spec"].get("containerConcurrency", 0), revision["spec"].get("timeoutSeconds", 0))
+
+
+def _application(name: str, socket: str, limit: int) -> dict[str, Any]:
+    """Knative's queue-proxy lets ten times as many wait as may run."""
+    breakers = http.breaker(limit, 10 * limit) if limit else http.UNLIMITED
+    return http.pipe_cluster(name, socket, idle=_IDLE) | {"circuit_breakers": breakers}
 
 
 def secrets(identity: Identity) -> dict[str, dict[str, Any]]:
@@ -71,16 +108,17 @@ def peer_mode(policies: Sequence[Object], pod: Object) -> str:
     return mode
 
 
-def _inbound(
-    pod: Pod, port: int, cluster: str, mode: str, filters: Sequence[dict[str, Any]], root: str
+def inbound(
+    pod: Pod, port: int, routes: Sequence[dict[str, Any]], mode: str, filters: Sequence[dict[str, Any]], root: str
 ) -> dict[str, Any]:
-    route = {"match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}}
-    routes = {
-        "route_config": {"name": cluster, "virtual_hosts": [{"name": cluster, "domains": ["*"], "routes": [route]}]}
+    """The listener of one port: who may come in, and where each request goes."""
+    name = f"inbound|{port}||"
+    config = {
+        "route_config": {"name": name, "virtual_hosts": [{"name": name, "domains": ["*"], "routes": list(routes)}]}
     }
     manager = http.manager(
         f"inbound_{port}",
-        routes,
+        config,
         filters,
         _logs(pod.object),
         forward_client_cert_details="SANITIZE_SET",

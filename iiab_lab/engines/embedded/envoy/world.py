@@ -6,9 +6,9 @@ import base64
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from ..objects.kinds import ENDPOINT_SLICE, POD, SECRET, SERVICE, Key, Kind
-from ..objects.meta import Object
-from ..objects.names import SIDECAR
+from ..objects.kinds import ENDPOINT_SLICE, POD, REVISION, SECRET, SERVICE, Key, Kind
+from ..objects.meta import Object, labels_of
+from ..objects.names import KN_REVISION, KN_SERVICE_TYPE, SIDECAR
 
 
 class World(Protocol):
@@ -35,18 +35,31 @@ def backend(world: World, service: Key, port: int) -> Backend | None:
     if named is None:
         return None
     addresses: list[tuple[str, int]] = []
-    accounts: set[tuple[str, str]] = set()
-    meshed = False
+    accounts, meshed = _always(world, found) if found else set(), False
+    nobody = bool(accounts)
     for piece in world.list(ENDPOINT_SLICE, service.namespace, {"kubernetes.io/service-name": service.name}):
         own = next((item["port"] for item in piece.get("ports") or () if item.get("name", "") == named), None)
         for endpoint in piece["endpoints"]:
-            pod = world.get(POD, Key(service.namespace, (endpoint.get("targetRef") or {}).get("name", "")))
+            target = endpoint.get("targetRef") or {}
+            pod = world.get(POD, Key(target.get("namespace", service.namespace), target.get("name", "")))
             if pod is not None:
-                accounts.add((service.namespace, pod["spec"].get("serviceAccountName", "default")))
+                nobody = False
+                accounts.add((pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default")))
                 meshed |= any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
             if own and (endpoint.get("conditions") or {}).get("ready"):
                 addresses += [(address, own) for address in endpoint["addresses"]]
-    return Backend(sorted(addresses), sorted(accounts), meshed)
+    return Backend(sorted(addresses), sorted(accounts), meshed or nobody)
+
+
+def _always(world: World, service: Object) -> set[tuple[str, str]]:
+    """Behind a revision's Service stand its Pods or the activator. Both are known before, so that nothing but the endpoints
+    changes when one takes the other's place: whoever follows those keeps its connections."""
+    if labels_of(service).get(KN_SERVICE_TYPE) != "Public":
+        return set()
+    meta = service["metadata"]
+    revision = world.get(REVISION, Key(meta["namespace"], labels_of(service).get(KN_REVISION, ""))) or {"spec": {}}
+    own = (meta["namespace"], revision["spec"].get("serviceAccountName", "default"))
+    return {own, ("knative-serving", "activator")}
 
 
 def spiffe(namespace: str, account: str) -> str:

@@ -23,6 +23,10 @@ INFERENCE_SERVICE = "serving.kserve.io/inferenceservice"
 KN_REVISION = "serving.knative.dev/revision"
 KN_CONFIGURATION = "serving.knative.dev/configuration"
 KN_SERVICE = "serving.knative.dev/service"
+KN_SERVICE_TYPE = "networking.internal.knative.dev/serviceType"
+KN_ROUTING_STATE = "serving.knative.dev/routingState"
+# Of this engine, in the status of a PodAutoscaler: what a ServerlessService's spec.mode would say, Serve or Proxy.
+SKS_MODE = "iiab.lab/serverless-service-mode"
 
 # Envoy Gateway's: which Gateway a proxy belongs to.
 GATEWAY_NAME = "gateway.envoyproxy.io/owning-gateway-name"

@@ -40,6 +40,7 @@ IMAGES: dict[str, Callable[[], Program]] = {
     "iiab-lab/models": _python("iiab_lab.models"),
     "iiab-lab/ratelimit": _python("iiab_lab.services.ratelimit"),
     "istio/proxyv2": _envoy,
+    "knative/activator": _python("iiab_lab.engines.embedded.activator"),
     "kserve/sklearnserver": _python("iiab_lab.runtimes.sklearn"),
     "kserve/storage-initializer": _python("iiab_lab.runtimes.storage"),
     "prom/prometheus": _prometheus,

@@ -23,9 +23,10 @@ from ..objects.names import SIDECAR
 from ..objects.sandbox import Container, Sandbox, State
 from ..rules.pod_volumes import expand
 from . import images, mounts, probes
+from .drain import drained
 from .port_pool import PortPool
 from .proxy import FileProxy
-from .rundir import app_socket
+from .rundir import admin_socket, app_socket
 from .supervisor import Command, Supervisor
 
 _TAIL = 2000
@@ -80,6 +81,10 @@ class Machine:
 
     async def stop(self, uid: str, container: str = "", grace: float = 30.0) -> None:
         names = [name for owner, name in self._states if owner == uid and container in ("", name)]
+        began = time.monotonic()
+        if not container and grace and self._serves(uid):
+            await drained(admin_socket(self._run, self._pods[uid].sandbox.key), grace)
+            grace = max(0.0, grace - (time.monotonic() - began))
         # The proxy goes last: what the application still sends or answers passes through it.
         for wave in ([n for n in names if n != SIDECAR], [n for n in names if n == SIDECAR]):
             await asyncio.gather(*(self._stop(uid, name, grace) for name in wave))
@@ -112,6 +117,12 @@ class Machine:
 
     def log_path(self, pod: Key, uid: str, container: str, attempt: int) -> Path:
         return self._home / "logs" / f"{pod.namespace}_{pod.name}_{uid}" / container / f"{attempt}.log"
+
+    def _serves(self, uid: str) -> bool:
+        """Behind a proxy, with every container alive: then requests may be under way."""
+        pod = self._pods.get(uid)
+        states = [state for (owner, _), state in self._states.items() if owner == uid]
+        return bool(pod and pod.sandbox.meshed) and sum(state.exit_code is None for state in states) > 1
 
     def _rewritten(self, pod: _Pod, text: str) -> str:
         return mounts.rewrite(text, pod.folder, {mount.path for mount in pod.sandbox.mounts})

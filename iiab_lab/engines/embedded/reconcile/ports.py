@@ -15,6 +15,9 @@ from ..envoy.snapshot import Snapshot
 from ..objects.kinds import Key, Kind
 from ..objects.meta import Object
 from ..objects.sandbox import Container, Sandbox, State
+from ..rules.autoscaling.decider import Decision
+from ..rules.autoscaling.metrics import Stat
+from ..rules.autoscaling.settings import Settings
 
 
 class Event(NamedTuple):
@@ -106,6 +109,52 @@ class Proxy(Protocol):
     def app_socket(self, pod: Key, port: int) -> str:
         """The path of the unix socket on which a meshed Pod's application listens in place of a containerPort."""
         ...
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What the activator has to know of a revision. `limit` 0: none; `failure`: why it cannot come to be, "" where it may."""
+
+    limit: int = 0
+    timeout: float = 300.0
+    backends: tuple[str, ...] = ()  # host:port of the Pods that are ready
+    plain: bool = False  # they have no sidecar
+    failure: str = ""
+
+
+class Measured(NamedTuple):
+    """One second of a revision that has so many Pods; or, told at once, that its first request came to the activator."""
+
+    revision: Key
+    at: float
+    stats: tuple[Stat, ...]  # of its Pods, and of the activator
+    pods: int = 0
+
+
+class Load(Protocol):
+    """How busy each revision is: what queue-proxy and the activator tell Knative's autoscaler."""
+
+    def follow(self, revision: Key, pods: Iterable[Key], capacity: Capacity) -> None:
+        """`pods` are those that are ready; the activator hears of the capacity."""
+        ...
+
+    def forget(self, revision: Key) -> None: ...
+
+    def hold_at(self, pod: Key, uid: str) -> None:
+        """Which Pod is the activator."""
+        ...
+
+    def measured(self) -> AsyncIterator[Measured]: ...
+
+
+class Journal(Protocol):
+    """Everything an autoscaler heard and decided, so that it can be played again."""
+
+    def began(self, revision: Key, at: float, ready: int, settings: Settings) -> None: ...
+
+    def heard(self, measured: Measured) -> None: ...
+
+    def ticked(self, revision: Key, at: float, ready: int, reachable: bool, decision: Decision) -> None: ...
 
 
 class Clock(Protocol):

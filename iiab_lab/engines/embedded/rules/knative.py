@@ -8,11 +8,12 @@ from typing import Any
 from ..objects.conditions import Condition, condition, find
 from ..objects.kinds import CONFIGURATION, DEPLOYMENT, POD_AUTOSCALER, REVISION, ROUTE, SERVICE
 from ..objects.meta import Object, labels_of, new
-from ..objects.names import KN_CONFIGURATION, KN_REVISION, KN_SERVICE
+from ..objects.names import KN_CONFIGURATION, KN_REVISION, KN_ROUTING_STATE, KN_SERVICE, KN_SERVICE_TYPE
 
 USER_PORT, DOMAIN = 8080, "example.com"
 _GENERATION = "serving.knative.dev/configurationGeneration"
 _AUTOSCALING = "autoscaling.knative.dev/"
+_REACHABILITY = {"active": "Reachable", "reserve": "Unreachable", "pending": ""}
 
 
 def configuration(service: Object) -> Object:
@@ -46,6 +47,7 @@ def revision(config: Object) -> Object:
         "serving.knative.dev/configurationUID": meta["uid"],
         _GENERATION: str(generation),
         KN_SERVICE: labels_of(config).get(KN_SERVICE, ""),
+        KN_ROUTING_STATE: "pending",
     }
     name = given.get("name") or f"{meta['name']}-{generation:05d}"
     annotations = given.get("annotations") or {}
@@ -56,6 +58,18 @@ def revision(config: Object) -> Object:
         container.setdefault("name", "user-container")
         container.setdefault("readinessProbe", {"tcpSocket": {"port": 0}, "successThreshold": 1})
     return new(REVISION, name, meta["namespace"], owner=config, labels=labels, annotations=annotations, spec=spec)
+
+
+def _inherited(rev: Object) -> dict[str, str]:
+    """Whether routes lead to it may change; what would carry that label along would be rolled out anew."""
+    kept = {name: value for name, value in labels_of(rev).items() if name != KN_ROUTING_STATE}
+    return {**kept, KN_REVISION: rev["metadata"]["name"]}
+
+
+def routing_state(rev: Object, routed: bool) -> str:
+    """active: a route leads to it; reserve: one did; pending: none has yet (Knative's labeler)."""
+    before = labels_of(rev).get(KN_ROUTING_STATE, "pending")
+    return "active" if routed else "reserve" if before == "active" else before
 
 
 def user_port(rev: Object) -> int:
@@ -72,8 +86,7 @@ def deployment(rev: Object, replicas: int) -> Object:
     for container in spec["containers"]:
         _serve(container, rev, port)
     labels = {
-        **labels_of(rev),
-        KN_REVISION: meta["name"],
+        **_inherited(rev),
         "serving.knative.dev/revisionUID": meta["uid"],
         "app": meta["name"],
     }
@@ -112,30 +125,32 @@ def pod_autoscaler(rev: Object) -> Object:
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"{meta['name']}-deployment"},
         "protocolType": "http1",
-        "reachability": "Reachable",
+        "reachability": _REACHABILITY[labels_of(rev).get(KN_ROUTING_STATE, "pending")],
         "containerConcurrency": rev["spec"].get("containerConcurrency", 0),
     }
     annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if k.startswith(_AUTOSCALING)}
-    labels = {**labels_of(rev), KN_REVISION: meta["name"]}
+    labels = _inherited(rev)
     return new(
         POD_AUTOSCALER, meta["name"], meta["namespace"], owner=rev, labels=labels, annotations=annotations, spec=spec
     )
 
 
-def revision_service(rev: Object) -> Object:
-    """What routes lead to: port 80 of a Service named like the Revision."""
+def public_service(rev: Object) -> Object:
+    """What routes lead to: port 80 of a Service named like the Revision. Whom it leads to is written by hand: it has no selector."""
+    return _service(rev, rev["metadata"]["name"], "Public", {})
+
+
+def private_service(rev: Object) -> Object:
+    """The Revision's Pods, always."""
+    chosen = {"selector": {"serving.knative.dev/revisionUID": rev["metadata"]["uid"]}}
+    return _service(rev, f"{rev['metadata']['name']}-private", "Private", chosen)
+
+
+def _service(rev: Object, name: str, type_: str, chosen: Object) -> Object:
     meta = rev["metadata"]
-    spec = {
-        "selector": {"serving.knative.dev/revisionUID": meta["uid"]},
-        "ports": [{"name": "http", "port": 80, "targetPort": user_port(rev), "protocol": "TCP"}],
-    }
-    labels = {**labels_of(rev), KN_REVISION: meta["name"]}
-    return new(SERVICE, meta["name"], meta["namespace"], owner=rev, labels=labels, spec=spec)
-
-
-def bounds(annotations: dict[str, str]) -> tuple[int, int]:
-    """(min-scale, max-scale); 0 means no minimum, and no maximum."""
-    return int(annotations.get(_AUTOSCALING + "min-scale", 0)), int(annotations.get(_AUTOSCALING + "max-scale", 0))
+    ports = [{"name": "http", "port": 80, "targetPort": user_port(rev), "protocol": "TCP"}]
+    labels = {**_inherited(rev), KN_SERVICE_TYPE: type_}
+    return new(SERVICE, name, meta["namespace"], owner=rev, labels=labels, spec={**chosen, "ports": ports})
 
 
 def hosts(name: str, namespace: str) -> list[str]:

@@ -17,6 +17,7 @@ from iiab_lab.engines.embedded.objects.kinds import (
     Key,
 )
 from iiab_lab.engines.embedded.objects.meta import Object
+from iiab_lab.engines.embedded.rules.autoscaling.metrics import Stat
 
 from .world import World, condition, in_world
 
@@ -38,9 +39,20 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 """
 
 
+AUTOSCALER = """
+{apiVersion: v1, kind: Namespace, metadata: {name: knative-serving}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: config-autoscaler, namespace: knative-serving}
+data: {target-burst-capacity: "0"}
+"""
+
+
 async def serve(w: World, more: str = "", format_: str = "sklearn", version: int = 1) -> None:
     w.machine.exits["storage-initializer"] = 0
     await w.apply(CLAIM)
+    await w.apply(AUTOSCALER)
     await w.apply(ISVC % (more, format_, version))
 
 
@@ -108,8 +120,14 @@ async def test_readiness_decides_over_the_whole_chain(w: World) -> None:
     assert condition(w.get(REVISION, "iris-predictor-00001"), "Ready")[0] == "Unknown"
     w.machine.unready.clear()
     await w.passes(5, lambda: ready(w) == ("True", ""), 0.05)
-    slices = w.client.list(ENDPOINT_SLICE, "here", {"kubernetes.io/service-name": "iris-predictor-00001"})
-    assert [e["conditions"]["ready"] for s in slices for e in s["endpoints"]] == [True]
+
+    def served() -> list[bool]:
+        slices = w.client.list(ENDPOINT_SLICE, "here", {"kubernetes.io/service-name": "iris-predictor-00001"})
+        return [e["conditions"]["ready"] for s in slices for e in s["endpoints"]]
+
+    # Until the autoscaler has decided for the first time, the activator stands in the path.
+    w.load.tell(Key("here", "iris-predictor-00001"), w.clock.now(), Stat("iris"))
+    await w.passes(5, lambda: served() == [True])
 
 
 @in_world("serving")

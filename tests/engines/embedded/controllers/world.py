@@ -23,7 +23,11 @@ from iiab_lab.engines.embedded.objects.sandbox import Container, Sandbox, State,
 from iiab_lab.engines.embedded.processes.images import IMAGES, repository
 from iiab_lab.engines.embedded.reconcile.local_client import LocalClient
 from iiab_lab.engines.embedded.reconcile.manager import Manager, Metrics
-from iiab_lab.engines.embedded.reconcile.ports import Applied, Rejected
+from iiab_lab.engines.embedded.reconcile.ports import Applied, Capacity, Measured, Rejected
+from iiab_lab.engines.embedded.rules.autoscaling.autoscaler import ACTIVATOR
+from iiab_lab.engines.embedded.rules.autoscaling.decider import Decision
+from iiab_lab.engines.embedded.rules.autoscaling.metrics import Stat
+from iiab_lab.engines.embedded.rules.autoscaling.settings import Settings
 from iiab_lab.engines.embedded.store.admission.plugins import GENERAL, PLUGINS
 from iiab_lab.engines.embedded.store.registry import Registry
 from iiab_lab.engines.embedded.store.store import Store
@@ -141,10 +145,50 @@ class RecordingProxy:
         self.given.pop(pod, None)
 
 
+class RecordedLoad:
+    """Says what a test tells it to, and remembers what the activator would know."""
+
+    def __init__(self) -> None:
+        self.capacities: dict[Key, Capacity] = {}
+        self.pods: dict[Key, list[Key]] = {}
+        self._told: asyncio.Queue[Measured] = asyncio.Queue()
+
+    def follow(self, revision: Key, pods: Iterable[Key], capacity: Capacity) -> None:
+        self.pods[revision], self.capacities[revision] = list(pods), capacity
+
+    def forget(self, revision: Key) -> None:
+        self.pods.pop(revision, None)
+        self.capacities.pop(revision, None)
+
+    def hold_at(self, pod: Key, uid: str) -> None: ...
+
+    def tell(self, revision: Key, at: float, *stats: Stat) -> None:
+        self._told.put_nowait(Measured(revision, at, stats, sum(stat.pod != ACTIVATOR for stat in stats)))
+
+    async def measured(self) -> AsyncIterator[Measured]:
+        while True:
+            yield await self._told.get()
+
+
+class Ticks:
+    """The `Journal`, in memory."""
+
+    def __init__(self) -> None:
+        self.decisions: list[tuple[Key, Decision]] = []
+
+    def began(self, revision: Key, at: float, ready: int, settings: Settings) -> None: ...
+
+    def heard(self, measured: Measured) -> None: ...
+
+    def ticked(self, revision: Key, at: float, ready: int, reachable: bool, decision: Decision) -> None:
+        self.decisions.append((revision, decision))
+
+
 class World:
     def __init__(self, store: Store) -> None:
         self.store, self.client, self.clock = store, LocalClient(store), SteppedClock()
         self.machine, self.proxy = RecordingMachine(self.clock), RecordingProxy()
+        self.load, self.ticks = RecordedLoad(), Ticks()
 
     def get(self, kind: Kind, name: str, namespace: str = "here") -> Object | None:
         return self.client.get(kind, Key(namespace if kind.namespaced else "", name))
@@ -191,7 +235,15 @@ async def world(folder: Path, *chapters: str) -> AsyncIterator[World]:
     made = World(store)
     credentials = SimpleNamespace(ca_pem="PEM", sign_client=lambda request, seconds: b"PEM")
     all_of_them = controllers(
-        made.client, made.machine, made.proxy, made.clock, lambda *_: {"token": b"t"}, credentials, _PORTS
+        made.client,
+        made.machine,
+        made.proxy,
+        made.load,
+        made.ticks,
+        made.clock,
+        lambda *_: {"token": b"t"},
+        credentials,
+        _PORTS,
     )
     manager = Manager(made.client, made.clock, all_of_them, Metrics(CollectorRegistry()))
     manager.start()
