@@ -79,6 +79,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         host_ports = {port: ports[name] for port, name in asked.items()}
         machine = Machine(home, run, host_ports, proxies)
         await machine.supervisor.open()
+        machine.keep_warm()
         stack.push_async_callback(machine.supervisor.close)
 
         tokens = Tokens(credentials.token_key, store.read)
