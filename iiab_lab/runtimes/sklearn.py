@@ -7,24 +7,36 @@ opens its socket, confines itself, and only then loads it.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy
-from kserve import Model, ModelServer
+import uvicorn
+from kserve import Model, ModelServer, model_server
 from kserve.errors import InferenceError, InvalidInput, ModelMissingError
 from kserve.model_server import parser
 from kserve.protocol.infer_type import InferRequest, InferResponse
 from kserve.protocol.rest.server import RESTServer
 from kserve.utils.utils import get_predict_input, get_predict_response
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
 
 from ..services.listen import listening
 from .confine import Confinement, confine
 
 SUFFIXES = (".joblib", ".pkl", ".pickle")
+_ESTIMATORS = (
+    *("cluster", "compose", "decomposition", "discriminant_analysis", "ensemble", "feature_extraction"),
+    *("feature_selection", "impute", "linear_model", "naive_bayes", "neighbors", "neural_network", "pipeline"),
+    *("preprocessing", "svm", "tree"),
+)
+_EXPLICIT = ("model_name", "http_port", "enable_grpc")  # passed on here, whatever was parsed at import
 
 
 class SklearnModel(Model):
@@ -66,10 +78,32 @@ class SklearnModel(Model):
         return rows
 
 
+def prepare() -> None:
+    """What is the same for every model, ahead of it: the estimators that most are made of, and the whole application.
+
+    For `iiab_lab.runtimes.warm`. FastAPI builds its routes at the first match, and scikit-learn asks every installed package
+    for dataframes at the first check of rows: both are done here, so that no model's first request pays for them.
+    """
+    for name in _ESTIMATORS:
+        import_module(f"sklearn.{name}")
+    validate_data(BaseEstimator(), [[0.0]])
+    _server()
+    for route in model_server.app.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/", "headers": []})
+    os.register_at_fork(after_in_child=numpy.random.seed)
+
+
+def suits(arguments: list[str]) -> bool:
+    """Whether KServe, which parses `sys.argv` at import and makes its application by it, would make the same for these."""
+    wanted, made = parser.parse_known_args(arguments)[0], model_server.args
+    return all(vars(wanted)[name] == value for name, value in vars(made).items() if name not in _EXPLICIT)
+
+
 def main() -> int:
     """Serves until SIGTERM; requests under way are answered first."""
-    parser.add_argument("--model_dir", required=True, type=Path)
-    arguments, _ = parser.parse_known_args()
+    own = argparse.ArgumentParser(parents=[parser], add_help=False)
+    own.add_argument("--model_dir", required=True, type=Path)
+    arguments, _ = own.parse_known_args()
     model, socket = SklearnModel(arguments.model_name, arguments.model_dir), listening(arguments.http_port)
     try:
         confinement = _confine(arguments.model_dir)
@@ -78,13 +112,21 @@ def main() -> int:
         print(f"The model cannot be loaded: {error}", file=sys.stderr)
         return 1
     print(f"Confinement: {confinement}", flush=True)
-    server = ModelServer(http_port=arguments.http_port, enable_grpc=False)
+    server, settings = _server()
     server.register_model(model)
-    rest = RESTServer(
-        "kserve.model_server:app", server.dataplane, server.model_repository_extension, arguments.http_port
-    )
-    rest.run(sockets=[socket])
+    uvicorn.Server(settings).run(sockets=[socket])
     return 0
+
+
+@cache
+def _server() -> tuple[ModelServer, uvicorn.Config]:
+    """KServe's application without a model, and what uvicorn is told; everything that uvicorn imports is loaded."""
+    server = ModelServer(enable_grpc=False)
+    rest = RESTServer("kserve.model_server:app", server.dataplane, server.model_repository_extension, 0)
+    rest.create_application()
+    rest.config.load()
+    rest.config.get_loop_factory()
+    return server, rest.config
 
 
 def _confine(directory: Path) -> Confinement:

@@ -81,6 +81,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         host_ports = {port: ports[name] for port, name in asked.items()}
         machine = Machine(home, run, host_ports, proxies)
         await machine.supervisor.open()
+        machine.keep_warm()
         stack.push_async_callback(machine.supervisor.close)
         load, journal = MeasuredLoad(run, machine.dial), FileJournal(home / "logs" / "autoscaler.jsonl")
         load.start()

@@ -14,14 +14,24 @@ from . import provide
 
 @dataclass(frozen=True)
 class Program:
-    """`argv` comes before the container's args. `proxy` says that it is an Envoy and starts from files of its own."""
+    """`argv` comes before the container's args. `proxy` says that it is an Envoy and starts from files of its own, `warm`
+    from which warm parent it can be claimed."""
 
     argv: tuple[str, ...]
     proxy: bool = False
+    warm: str = ""
 
 
-def _python(module: str) -> Callable[[], Program]:
-    return lambda: Program((sys.executable, "-m", module))
+@dataclass(frozen=True)
+class WarmParent:
+    """A program that starts others (`iiab_lab.runtimes.warm`). At most `most` starts may wait for it at a time."""
+
+    argv: tuple[str, ...]
+    most: int
+
+
+def _python(module: str, warm: str = "") -> Callable[[], Program]:
+    return lambda: Program((sys.executable, "-m", module), warm=warm)
 
 
 def _envoy() -> Program:
@@ -33,6 +43,8 @@ def _prometheus() -> Program:
     return Program((str(provide.provide()),))
 
 
+_ROOM = " " * 256  # a process shows its arguments where its first ones stood, and a model server's are longer
+
 IMAGES: dict[str, Callable[[], Program]] = {
     "envoyproxy/envoy": _envoy,
     "iiab-lab/identity": _python("iiab_lab.services.identity"),
@@ -41,10 +53,17 @@ IMAGES: dict[str, Callable[[], Program]] = {
     "iiab-lab/ratelimit": _python("iiab_lab.services.ratelimit"),
     "istio/proxyv2": _envoy,
     "knative/activator": _python("iiab_lab.engines.embedded.activator"),
-    "kserve/sklearnserver": _python("iiab_lab.runtimes.sklearn"),
-    "kserve/storage-initializer": _python("iiab_lab.runtimes.storage"),
+    "kserve/sklearnserver": _python("iiab_lab.runtimes.sklearn", "sklearn"),
+    "kserve/storage-initializer": _python("iiab_lab.runtimes.storage", "sklearn"),
     "prom/prometheus": _prometheus,
 }
+
+
+def warm_parents(*, forks: bool = sys.platform == "linux") -> dict[str, WarmParent]:
+    """One for everything that starts a scikit-learn model. Where forking is unsafe, it serves one start and is replaced."""
+    modules = ("iiab_lab.runtimes.sklearn", "iiab_lab.runtimes.storage")
+    argv = (sys.executable, "-m", "iiab_lab.runtimes.warm", *(() if forks else ("--once",)), *modules, _ROOM)
+    return {"sklearn": WarmParent(argv, most=16 if forks else 1)}
 
 
 def program(image: str) -> Program:

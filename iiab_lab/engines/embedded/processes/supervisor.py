@@ -32,6 +32,7 @@ class Command:
     env: Mapping[str, str]
     cwd: Path
     log: Path
+    warm: str = ""  # of which warm parent it can be claimed
 
 
 class Supervisor:
@@ -68,17 +69,12 @@ class Supervisor:
         """→ pid; raises StartFailed."""
         waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._starting[id] = waiting
-        self._send(
-            {
-                "do": "start",
-                "id": id,
-                "argv": command.argv,
-                "env": dict(command.env),
-                "cwd": str(command.cwd),
-                "log": str(command.log),
-            }
-        )
+        self._send({"do": "start", "id": id, "warm": command.warm, **_how(command)})
         return await waiting
+
+    def keep_warm(self, name: str, parent: Command, most: int) -> None:
+        """Keeps one warm parent of this name; at most so many starts wait for it, the others are executed."""
+        self._send({"do": "warm", "id": name, "most": most, **_how(parent)})
 
     def signal(self, id: str, number: int) -> None:
         """To the process and everything in its session; nothing if it ended."""
@@ -134,6 +130,15 @@ class Supervisor:
         temporary = path.with_suffix(".new")
         temporary.write_text(json.dumps(list(self._known.items())))
         temporary.replace(path)
+
+
+def _how(command: Command) -> dict[str, Any]:
+    return {
+        "argv": command.argv,
+        "env": dict(command.env),
+        "cwd": str(command.cwd),
+        "log": str(command.log),
+    }
 
 
 def kill_leftovers(home: Path) -> None:
