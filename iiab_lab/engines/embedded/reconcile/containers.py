@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..objects.meta import Object
+from ..objects.names import SIDECAR
 from ..objects.sandbox import Container, Sandbox, StartFailed, State, UnknownImage
 from ..rules import containers as rules
 from ..rules import pod_volumes, probing, service_names
@@ -49,6 +50,12 @@ class Round:
         before = {
             s["name"]: s for field in ("initContainerStatuses", "containerStatuses") for s in status.get(field) or ()
         }
+        # The sidecar owns the Pod's address: it comes with the Pod's network, before any container, and is listening by then.
+        first = {
+            c["name"]: await self._look(c, before.get(SIDECAR, {}), init=False)
+            for c in spec["containers"]
+            if c["name"] == SIDECAR
+        }
         initialized = True
         for container in spec.get("initContainers") or ():
             known = before.get(container["name"], {})
@@ -57,8 +64,12 @@ class Round:
             initialized = initialized and entry["state"].get("terminated", {}).get("exitCode") == 0
         for container in spec["containers"]:
             known = before.get(container["name"], {})
-            entry = await self._look(container, known, init=False) if initialized else rules.entry(container, known)
-            self.containers.append(entry)
+            looked = first.get(container["name"])
+            if looked is None:
+                looked = (
+                    await self._look(container, known, init=False) if initialized else rules.entry(container, known)
+                )
+            self.containers.append(looked)
 
     async def _look(self, container: Object, before: Object, *, init: bool) -> Object:
         state = self._processes.state(self._sandbox.uid, container["name"])

@@ -8,7 +8,7 @@ from typing import Any
 
 Object = dict[str, Any]
 
-_EAGER = 0.05
+_EAGER = 0.015
 
 
 @dataclass(frozen=True)
