@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ..objects.kinds import KNATIVE_SERVICE, VIRTUAL_SERVICE
@@ -74,14 +75,9 @@ def traffic(isvc: Object) -> list[Object]:
     return targets
 
 
-def _annotations(isvc: Object, runtime: Object) -> dict[str, str]:
-    spec = isvc["spec"]["predictor"]
-    made = {**(runtime["spec"].get("annotations") or {})}
-    made |= {
-        k: v
-        for k, v in annotations_of(isvc).items()
-        if not k.startswith(("kubectl.kubernetes.io/", "serving.kserve.io/"))
-    }
+def autoscaling(isvc: Object, annotations: Mapping[str, str]) -> dict[str, str]:
+    """The annotations, and with them what the predictor says of its scaling."""
+    spec, made = isvc["spec"]["predictor"], dict(annotations)
     made.setdefault(f"{_AUTOSCALING}class", "kpa.autoscaling.knative.dev")
     if "scaleTarget" in spec:
         made[f"{_AUTOSCALING}target"] = str(spec["scaleTarget"])
@@ -90,6 +86,18 @@ def _annotations(isvc: Object, runtime: Object) -> dict[str, str]:
     made[f"{_AUTOSCALING}min-scale"] = str(spec.get("minReplicas", 1))
     if spec.get("maxReplicas"):
         made[f"{_AUTOSCALING}max-scale"] = str(spec["maxReplicas"])
+    return made
+
+
+def _annotations(isvc: Object, runtime: Object) -> dict[str, str]:
+    spec = isvc["spec"]["predictor"]
+    made = {**(runtime["spec"].get("annotations") or {})}
+    made |= {
+        k: v
+        for k, v in annotations_of(isvc).items()
+        if not k.startswith(("kubectl.kubernetes.io/", "serving.kserve.io/"))
+    }
+    made = autoscaling(isvc, made)
     if uri := (spec.get("model") or {}).get("storageUri"):
         made[STORAGE_URI] = uri
     return made

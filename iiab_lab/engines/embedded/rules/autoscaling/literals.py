@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 Seconds = float
 """A span of time; a Go duration where it stands in a setting."""
 
 INT32 = 2**31 - 1
+# From this power of ten on Go writes a float with an exponent.
+_EXPONENT = 6
 _FLOAT = re.compile(r"[+-]?(\d+(_\d+)*\.?(\d+(_\d+)*)?|\.\d+(_\d+)*)([eE][+-]?\d+)?", re.ASCII)
 _INT = re.compile(r"[+-]?\d+", re.ASCII)
 _PART = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)", re.ASCII)
@@ -66,7 +69,7 @@ def duration(text: str) -> Seconds:
         return 0.0
     total, at = 0, 0
     while at < len(rest):
-        if not (part := _PART.match(rest, at)):
+        if not (part := _PART.match(rest, at)) or float(part[1]) >= 2**63:
             break
         total += _nanoseconds(part[1], part[2], text)
         at = part.end()
@@ -91,8 +94,12 @@ def duration_text(seconds: Seconds) -> str:
 
 
 def number_text(value: float) -> str:
-    """`100`, `0.01`: as Go prints a float64."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e21 else repr(value)
+    """`100`, `0.01`, `1e+06`: as Go prints a float64."""
+    shortest = Decimal(repr(value)).normalize()
+    if -4 <= shortest.adjusted() < _EXPONENT:
+        return f"{shortest:f}"
+    mantissa, _, power = f"{shortest:e}".partition("e")
+    return f"{mantissa}e{int(power):+03d}"
 
 
 def _nanoseconds(amount: str, unit: str, text: str) -> int:

@@ -1,0 +1,76 @@
+"""Autoscaling annotations and ConfigMap config-autoscaler on their way in → or 400, in the words of Knative's webhooks.
+
+Source: knative/serving, cmd/webhook and pkg/apis/serving; that a webhook denied it, the API server puts before. KServe lets
+an InferenceService through whose Knative Service is refused later, where nobody looks; here it is refused itself.
+"""
+
+from __future__ import annotations
+
+from .....errors import ApiError
+from ...objects.kinds import CONFIG_MAP, Key
+from ...objects.meta import Object, annotations_of, key_of
+from ...rules import kserve
+from ...rules.autoscaling import annotations as autoscaling
+from ...rules.autoscaling.config import NAME, NAMESPACE, Config
+from . import Admit, Reader
+
+_CONFIG = Key(NAMESPACE, NAME)
+_RESOURCES, _CONFIGS = "validation.webhook.serving.knative.dev", "config.webhook.serving.knative.dev"
+_OWN, _TEMPLATES = "metadata.annotations", "spec.template.metadata.annotations"
+_MISPLACED = f'autoscaling annotations must be put under "{_TEMPLATES}" to work'
+_NOT_KNATIVE = ("Standard", "RawDeployment")
+
+
+def config(admit: Admit) -> Object | None:
+    obj = admit.object
+    if obj is not None and key_of(obj) == _CONFIG:
+        try:
+            Config.parse(obj.get("data") or {})
+        except ValueError as error:
+            raise _denied(_CONFIGS, str(error)) from None
+    return obj
+
+
+def template(admit: Admit) -> Object | None:
+    """A Service or a Configuration: the settings are its template's, its own would do nothing."""
+    obj = admit.object
+    if obj is not None and not admit.subresource:
+        given = ((obj["spec"].get("template") or {}).get("metadata") or {}).get("annotations") or {}
+        wrong = [(f"{_TEMPLATES}.{key}", said) for key, said in _problems(admit.reader, given)]
+        strangers = [key for key in annotations_of(obj) if key.startswith(autoscaling.GROUP)]
+        wrong += [(f"{_OWN}\n{_MISPLACED}", f'invalid key name "{key}"') for key in strangers]
+        _require(wrong)
+    return obj
+
+
+def revision(admit: Admit) -> Object | None:
+    obj = admit.object
+    if obj is not None and not admit.subresource:
+        _require([(f"{_OWN}.{key}", said) for key, said in _problems(admit.reader, annotations_of(obj))])
+    return obj
+
+
+def inference_service(admit: Admit) -> Object | None:
+    """Its own annotations, and those that its minReplicas, maxReplicas, scaleTarget and scaleMetric become."""
+    obj = admit.object
+    if obj is None or admit.subresource:
+        return obj
+    given = annotations_of(obj)
+    if given.get("serving.kserve.io/deploymentMode") not in _NOT_KNATIVE:
+        given = kserve.autoscaling(obj, given)
+        _require([(f"{_OWN}.{key}", said) for key, said in _problems(admit.reader, given)])
+    return obj
+
+
+def _problems(reader: Reader, given: autoscaling.Annotations) -> list[autoscaling.Problem]:
+    found = reader.read(CONFIG_MAP, _CONFIG) or {}
+    return autoscaling.problems(given, Config.parse(found.get("data") or {}))
+
+
+def _require(wrong: list[autoscaling.Problem]) -> None:
+    if wrong:
+        raise _denied(_RESOURCES, autoscaling.text(wrong))
+
+
+def _denied(webhook: str, why: str) -> ApiError:
+    return ApiError(400, "BadRequest", f'admission webhook "{webhook}" denied the request: validation failed: {why}')
