@@ -54,6 +54,7 @@ class PodAutoscalerController:
         if scaler is None or scaler["metadata"].get("deletionTimestamp"):
             self._autoscalers.pop(key, None)
             self._load.forget(key)
+            self._journal.forgot(key)
             return None
         deployment = self._client.get(DEPLOYMENT, Key(key.namespace, scaler["spec"]["scaleTargetRef"]["name"]))
         if deployment is None:
@@ -70,6 +71,7 @@ class PodAutoscalerController:
             autoscaler.settings, autoscaler.decider.decision, autoscaler.state, self._seen(pods, deployment, reachable)
         )
         autoscaler.state = outcome.state
+        self._journal.counted(key, labels_of(scaler), self._counts(key, outcome, len(pods), deployment))
         await self._resize(deployment, outcome.replicas)
         await self._client.set_status(POD_AUTOSCALER, key, self._status(scaler, len(pods), outcome))
         waits = [autoscaler.next_tick - now, *([] if outcome.after is None else [outcome.after])]
@@ -86,7 +88,9 @@ class PodAutoscalerController:
         if known is None:
             known = self._autoscalers[key_of(scaler)] = Autoscaler(settings, ready, now)
             self._journal.began(key_of(scaler), now, ready, settings)
-        known.update(now, settings)
+        if known.settings != settings:
+            known.update(now, settings)
+            self._journal.changed(key_of(scaler), now, settings)
         return known
 
     def _ready(self, key: Key) -> list[Object]:
@@ -102,6 +106,19 @@ class PodAutoscalerController:
             reachable,
             activator_answers=any(is_true(pod, "Ready") for pod in holding),
         )
+
+    def _counts(self, key: Key, outcome: Outcome, ready: int, deployment: Object) -> dict[str, int]:
+        going = self._client.list(POD, key.namespace, {KN_REVISION: key.name})
+        pending = sum((pod.get("status") or {}).get("phase", "Pending") == "Pending" for pod in going)
+        ending = sum("deletionTimestamp" in pod["metadata"] for pod in going)
+        return {
+            "desired": max(0, outcome.state.desired or 0),
+            "requested": deployment["spec"].get("replicas", 1) if outcome.replicas is None else outcome.replicas,
+            "count": ready,
+            "not_ready_count": len(going) - ready - ending - pending,
+            "pending_count": pending,
+            "terminating_count": ending,
+        }
 
     def _capacity(self, key: Key, pods: list[Object]) -> Capacity:
         revision = self._client.get(REVISION, key)

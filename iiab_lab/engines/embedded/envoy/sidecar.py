@@ -43,8 +43,9 @@ class Pod(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """Of a revision: containerConcurrency (0: no limit) and timeoutSeconds."""
+    """Of a revision: its name, containerConcurrency (0: no limit) and timeoutSeconds."""
 
+    revision: str
     limit: int
     timeout: int
 
@@ -74,7 +75,18 @@ def queue(world: World, pod: Object) -> Queue | None:
     revision = world.get(REVISION, Key(pod["metadata"]["namespace"], name)) if name else None
     if revision is None:
         return None
-    return Queue(revision["spec"].get("containerConcurrency", 0), revision["spec"].get("timeoutSeconds", 0))
+    spec = revision["spec"]
+    return Queue(name, spec.get("containerConcurrency", 0), spec.get("timeoutSeconds", 0))
+
+
+def _queued(cluster: str, queue: Queue) -> dict[str, Any]:
+    """Whoever compares versions sees which one answered."""
+    told = {"key": "knative-serving-revision", "value": queue.revision}
+    return {
+        "match": {"prefix": "/"},
+        "route": {"cluster": cluster, "timeout": f"{queue.timeout}s"},
+        "response_headers_to_add": [{"header": told, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
+    }
 
 
 def _application(name: str, socket: str, limit: int) -> dict[str, Any]:

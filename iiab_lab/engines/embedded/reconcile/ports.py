@@ -148,13 +148,21 @@ class Load(Protocol):
 
 
 class Journal(Protocol):
-    """Everything an autoscaler heard and decided, so that it can be played again."""
+    """Everything an autoscaler heard and decided, so that it can be played again, and its metrics."""
 
     def began(self, revision: Key, at: float, ready: int, settings: Settings) -> None: ...
+
+    def changed(self, revision: Key, at: float, settings: Settings) -> None: ...
 
     def heard(self, measured: Measured) -> None: ...
 
     def ticked(self, revision: Key, at: float, ready: int, reachable: bool, decision: Decision) -> None: ...
+
+    def counted(self, revision: Key, labels: Mapping[str, str], pods: Mapping[str, int]) -> None:
+        """How many Pods are desired, requested, ready, not ready, pending, terminating."""
+        ...
+
+    def forgot(self, revision: Key) -> None: ...
 
 
 class Clock(Protocol):

@@ -178,10 +178,16 @@ class Ticks:
 
     def began(self, revision: Key, at: float, ready: int, settings: Settings) -> None: ...
 
+    def changed(self, revision: Key, at: float, settings: Settings) -> None: ...
+
     def heard(self, measured: Measured) -> None: ...
 
     def ticked(self, revision: Key, at: float, ready: int, reachable: bool, decision: Decision) -> None:
         self.decisions.append((revision, decision))
+
+    def counted(self, revision: Key, labels: Mapping[str, str], pods: Mapping[str, int]) -> None: ...
+
+    def forgot(self, revision: Key) -> None: ...
 
 
 class World:

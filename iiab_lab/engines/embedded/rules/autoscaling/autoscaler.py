@@ -27,9 +27,8 @@ class Autoscaler:
         return self.decider.settings
 
     def update(self, now: Seconds, settings: Settings) -> None:
-        if settings != self.settings:
-            self.collector.update(now, settings)
-            self.decider.update(settings)
+        self.collector.update(now, settings)
+        self.decider.update(settings)
 
     def hear(self, now: Seconds, stats: Sequence[Stat], pods: int) -> bool:
         """A second's stats of `pods` Pods and of the activator → whether to tick at once: the first request came."""
