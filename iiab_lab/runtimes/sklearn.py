@@ -2,12 +2,13 @@
 
 `python -m iiab_lab.runtimes.sklearn --model_name=NAME --model_dir=DIR [--http_port=8080]`: the arguments of KServe's own
 sklearnserver, which is not on PyPI; the model class is ours, everything else is the KServe SDK. A model is code: the server
-opens its socket, confines itself, and only then loads it.
+opens its socket, confines itself, and only then loads it. `IIAB_WAIT_MS` in its environment makes each prediction wait.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from functools import cache
@@ -40,11 +41,14 @@ _EXPLICIT = ("model_name", "http_port", "enable_grpc")  # passed on here, whatev
 
 
 class SklearnModel(Model):
-    """One estimator; `predict` answers with classes or values, one per row."""
+    """One estimator; `predict` answers with classes or values, one per row, after `wait` seconds in which it does nothing.
 
-    def __init__(self, name: str, directory: Path) -> None:
+    The wait stands for an accelerator: work that takes time and none of this machine's cores.
+    """
+
+    def __init__(self, name: str, directory: Path, wait: float = 0.0) -> None:
         super().__init__(name)
-        self._directory = directory
+        self._directory, self._wait = directory, wait
 
     def load(self) -> bool:
         """Raises ModelMissingError unless the directory holds exactly one model file."""
@@ -56,10 +60,12 @@ class SklearnModel(Model):
         self.ready = True
         return True
 
-    def predict(
+    async def predict(
         self, payload: dict[str, Any] | InferRequest, headers: dict[str, str] | None = None
     ) -> dict[str, Any] | InferResponse:
         rows = self._rows(payload)
+        if self._wait:
+            await asyncio.sleep(self._wait)
         try:
             result = self._estimator.predict(rows)
         except Exception as error:
@@ -104,8 +110,10 @@ def main() -> int:
     own = argparse.ArgumentParser(parents=[parser], add_help=False)
     own.add_argument("--model_dir", required=True, type=Path)
     arguments, _ = own.parse_known_args()
-    model, socket = SklearnModel(arguments.model_name, arguments.model_dir), listening(arguments.http_port)
+    socket = listening(arguments.http_port)
     try:
+        wait = float(os.environ.get("IIAB_WAIT_MS", 0)) / 1e3
+        model = SklearnModel(arguments.model_name, arguments.model_dir, wait)
         confinement = _confine(arguments.model_dir)
         model.load()
     except Exception as error:  # a pickle may raise anything; the Pod's status shows these last words
