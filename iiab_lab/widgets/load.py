@@ -56,6 +56,7 @@ class LoadPanel:
 
         self._client, self._model = client, model
         self.run: Load | None = None
+        self._follower: Follower | None = None
         self.shape = ipywidgets.Dropdown(options=list(SHAPES), description="shape")
         self.rate = ipywidgets.BoundedFloatText(50.0, min=0.1, max=5000, description="rate, users")
         self.seconds = ipywidgets.BoundedFloatText(30.0, min=1, max=3600, description="seconds")
@@ -87,12 +88,13 @@ class LoadPanel:
         """Draws; the last time once the run is over."""
         run = self.run
         assert run
-        over = not run.running
+        over = not run.running  # looked at first, so that the last picture holds everything
         self.numbers.value = _numbers(run)
         draw(self.chart, run)
         if over:
             self.stop.disabled = True
-            self._follower.stop()
+            if self._follower:
+                self._follower.stop()
 
 
 def _chart() -> Any:

@@ -79,8 +79,11 @@ class Load:
         phases = [phase.to_json() for phase in self.plan]
         order = {"call": call.to_json(), "bounds": self.bounds.to_json(), "phases": phases}
         self._child = Child(order, self._take, self._finish)
-        if not self._begun.wait(_PATIENCE):
-            self._child.kill()
+        try:
+            self._begun.wait(_PATIENCE)
+        finally:
+            if not self._began:  # also where somebody interrupts: nobody would hold a handle to it
+                self._child.kill()
         if not self._began:
             raise TrafficError(f"The load generator did not start: {self._child.last_words()}", _CURE)
 

@@ -76,7 +76,8 @@ class Phase:
         """Stairs of equal length, the first at `start`, the last at `end`."""
         if steps < 2:
             raise UsageError(f"{name}: {steps} steps are no stairs.", "2 steps or more, or a constant rate")
-        rates = [start + (end - start) * index / (steps - 1) for index in range(steps)]
+        last = steps - 1
+        rates = [(start * (last - index) + end * index) / last for index in range(steps)]
         return cls(name, tuple(Piece(seconds / steps, rate, rate) for rate in rates))
 
     @classmethod
@@ -92,6 +93,8 @@ class Phase:
     def sine(cls, name: str, low: float, high: float, seconds: float, period: float = 0.0) -> Phase:
         """From the mean up to `high`, down to `low` and back, every `period` seconds (once, if not said)."""
         period, middle, swing = period or seconds, (low + high) / 2, (high - low) / 2
+        if min(low, high) < 0:
+            raise UsageError(f"{name}: a rate cannot be below 0.", "a wave between 0 and more")
         if not period > 0 or seconds / period > LONGEST / _CURVE:
             raise UsageError(f"{name}: a period of {period:g} s cannot be.", "some seconds")
         count = max(1, round(_CURVE * seconds / period))
