@@ -27,14 +27,21 @@ if TYPE_CHECKING:
     from .target import Target
     from .traffic.client import InferenceClient
     from .traffic.identity import claims, token
+    from .traffic.load.bounds import Bounds
+    from .traffic.load.handle import Load, load
+    from .traffic.load.phases import Phase
     from .traffic.management import Management
     from .view import apply, kubectl, proxy_file, proxy_files, source
     from .widgets.health import health
+    from .widgets.load import load_panel
 
 _WHERE = {
+    "Bounds": ".traffic.load.bounds",
     "InferenceClient": ".traffic.client",
     "LabError": ".errors",
+    "Load": ".traffic.load.handle",
     "Management": ".traffic.management",
+    "Phase": ".traffic.load.phases",
     "Prometheus": ".plots.prometheus",
     "Report": ".scenarios",
     "Target": ".target",
@@ -44,6 +51,8 @@ _WHERE = {
     "health": ".widgets.health",
     "hits": ".scenarios.publishing",
     "kubectl": ".view",
+    "load": ".traffic.load.handle",
+    "load_panel": ".widgets.load",
     "preflight": ".start",
     "proxy_file": ".view",
     "proxy_files": ".view",

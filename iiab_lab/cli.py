@@ -149,6 +149,54 @@ def keys(
 
 
 @app.command()
+def load(
+    model: Model,
+    rate: Annotated[float, typer.Option(help="Open loop: so many requests a second, whatever the answers do.")] = 0,
+    concurrency: Annotated[int, typer.Option(help="Closed loop: so many users, each waiting for its answer.")] = 0,
+    plan: Annotated[
+        str,
+        typer.Option(
+            help="Phases, parted by commas: \\[NAME=]SHAPE:RATE:SECONDS with constant:R, ramp:R-R, step:R-R/STEPS, "
+            "spike:BASE-PEAK/WIDTH, sine:LOW-HIGH/PERIOD, closed:USERS."
+        ),
+    ] = "",
+    seconds: Annotated[str, typer.Option(help="For how long, with --rate and --concurrency: 30, 90s, 1.5m.")] = "10",
+    poisson: Annotated[bool, typer.Option("--poisson", help="Random arrivals of the same rates.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the random arrivals: the same seed, the same moments.")] = 0,
+    tenant: Annotated[str, typer.Option(help="Whose token to send; else that of the model's own tenant.")] = "",
+    rows: Annotated[str, typer.Option(help="What to predict, as JSON; else one iris flower.", metavar="JSON")] = "",
+    v2: Annotated[bool, typer.Option("--v2", help="The Open Inference Protocol, in place of V1.")] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="Over HTTPS, trusting the platform's CA.")] = False,
+    connections: Annotated[int, typer.Option(help="At most so many at once, each with one request in flight.")] = 512,
+    requests: Annotated[int, typer.Option(help="At most so many altogether.")] = 1_000_000,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer, from when a request was due.")] = 10.0,
+    as_json: Json = False,
+    csv: Annotated[Path | None, typer.Option(help="Write one row per request to this file.")] = None,
+) -> None:
+    """Send predictions to a model at a rate, or by a plan, and tell how long they took.
+
+    Latency counts from the moment a request was due, so a stall shows in every request it delays (no coordinated
+    omission); `late` is how far the generator itself was behind. Ctrl-C stops, and what was measured is told.
+
+    Exit code 0: every request got a 2xx. 1: at least one did not, or was not sent. 130: stopped by Ctrl-C.
+
+    Examples:
+
+    iiab load sklearn-iris --rate 50 --seconds 30
+
+    iiab load sklearn-iris --concurrency 8 --seconds 1m --csv requests.csv
+
+    iiab load sklearn-iris --poisson --plan 'warm=constant:10:10s,ramp:10-200:30s,spike:50-500/3:20s'
+    """
+    from .commands.load import Bounds, Request, Wish
+    from .commands.load import load as run
+
+    request, bounds = Request(model, tenant, rows, v2, tls), Bounds(connections, requests, timeout)
+    wish = Wish(rate, concurrency, plan, seconds, poisson, seed)
+    raise typer.Exit(run(request, wish, bounds, as_json, csv))
+
+
+@app.command()
 def scenario(
     name: Annotated[str | None, typer.Argument(help="Nothing lists them.")] = None, as_json: Json = False
 ) -> None:

@@ -9,8 +9,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-_running: dict[str, Follower] = {}
+
+class Stoppable(Protocol):
+    def stop(self) -> None: ...
+
+
+_running: dict[str, Stoppable] = {}
+
+
+def register(key: str, running: Stoppable) -> None:
+    """Ends what went by this key before; `stop_all` will end this."""
+    if former := _running.pop(key, None):
+        former.stop()
+    _running[key] = running
+
+
+def forget(key: str) -> None:
+    """It has ended by itself."""
+    _running.pop(key, None)
 
 
 class Follower:
@@ -18,9 +36,7 @@ class Follower:
 
     def __init__(self, key: str, tick: Callable[[], None], every: float) -> None:
         self._tick, self._every, self._stopped = tick, every, threading.Event()
-        if former := _running.pop(key, None):
-            former.stop()
-        _running[key] = self
+        register(key, self)
         threading.Thread(target=self._run, daemon=True, name=key).start()
 
     def stop(self) -> None:
@@ -36,6 +52,6 @@ class Follower:
 
 
 def stop_all() -> None:
-    """Ends every live plot and panel of this kernel; what they drew stays."""
+    """Ends every live plot, panel and load of this kernel; what they drew and measured stays."""
     while _running:
         _running.popitem()[1].stop()

@@ -61,14 +61,13 @@ class InferenceClient:
 
     def predict(self, model: str, instances: Rows, headers: Mapping[str, str] | None = None) -> Answer:
         """POST /v1/models/<model>:predict: V1 of KServe's protocol."""
-        return self.request("POST", f"/v1/models/{model}:predict", json={"instances": instances}, headers=headers)
+        path, body = predict_call(model, instances)
+        return self.request("POST", path, json=body, headers=headers)
 
     def infer(self, model: str, rows: Rows, headers: Mapping[str, str] | None = None) -> Answer:
         """POST /v2/models/<model>/infer: the Open Inference Protocol."""
-        shape = [len(rows), len(rows[0]) if rows else 0]
-        data = [value for row in rows for value in row]
-        body = {"inputs": [{"name": "input-0", "shape": shape, "datatype": "FP64", "data": data}]}
-        return self.request("POST", f"/v2/models/{model}/infer", json=body, headers=headers)
+        path, body = infer_call(model, rows)
+        return self.request("POST", path, json=body, headers=headers)
 
     def request(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
         """Any request to the edge; raises TrafficError where no answer came. Status codes are answers."""
@@ -85,6 +84,20 @@ class InferenceClient:
             raise TrafficError(f"{self.url} did not answer: {error}", "look at: iiab status") from error
         seconds = time.perf_counter() - began
         return Answer(got.status_code, _body(got), dict(got.headers), seconds, got.url)
+
+
+def predict_call(model: str, instances: Rows) -> tuple[str, dict[str, Any]]:
+    """V1 → (path, body)."""
+    return f"/v1/models/{model}:predict", {"instances": instances}
+
+
+def infer_call(model: str, rows: Rows) -> tuple[str, dict[str, Any]]:
+    """V2 → (path, body): one tensor of 64-bit floats, flat, with its shape."""
+    shape = [len(rows), len(rows[0]) if rows else 0]
+    data = [value for row in rows for value in row]
+    return f"/v2/models/{model}/infer", {
+        "inputs": [{"name": "input-0", "shape": shape, "datatype": "FP64", "data": data}]
+    }
 
 
 def _body(got: requests.Response) -> Any:

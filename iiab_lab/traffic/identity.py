@@ -10,6 +10,7 @@ from ..target import Target
 from .client import InferenceClient
 
 HOST, LABEL, SECRET = "identity.inference-in-a-box", "iiab.lab/tenant", "identity-client"
+ISVC = ("serving.kserve.io/v1beta1", "InferenceService")
 ADMIN, ADMIN_SECRET = "admin", "identity-admin-client"
 
 
@@ -17,6 +18,19 @@ def tenants(target: Target) -> dict[str, str]:
     """tenant → its namespace."""
     found = target.kube.list("v1", "Namespace", selector=LABEL)
     return {item["metadata"]["labels"][LABEL]: item["metadata"]["name"] for item in found}
+
+
+def tenant_of(target: Target, model: str) -> str:
+    """The tenant in whose namespace the model is. Raises UsageError where there is none, or more than one."""
+    found = target.kube.list(*ISVC)
+    spaces = [item["metadata"]["namespace"] for item in found if item["metadata"]["name"] == model]
+    owners = [tenant for tenant, namespace in tenants(target).items() if namespace in spaces]
+    if not owners:
+        known = ", ".join(sorted(item["metadata"]["name"] for item in found)) or "deploy one first"
+        raise UsageError(f"No tenant has a model {model!r}.", f"choose one of: {known}")
+    if len(owners) > 1:
+        raise UsageError(f"{model} is a model of {' and of '.join(sorted(owners))}.", "say whose: --tenant")
+    return owners[0]
 
 
 def token(target: Target, tenant: str) -> str:

@@ -19,11 +19,14 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from ..e2e.lab import PREDICT, SETOSA, Lab
-from . import api, load, publishing
+from iiab_lab.traffic.load.handle import Load
 
-BODY = json.dumps(SETOSA).encode()
+from ..e2e.lab import PREDICT, SETOSA, Lab
+from . import api, publishing
+from .predictions import latencies, prediction
+
 ROUNDS = 3
+PLAN = "warm=closed:4:1s,most=closed:4:5s,constant:300:10s"
 
 
 def main() -> None:
@@ -80,21 +83,18 @@ def memory(lab: Lab, table: Table) -> None:
 
 def traffic(lab: Lab, table: Table) -> None:
     """The bare model server against the whole path, in turn, in one run."""
-    gateway = int(lab.url("gateway").rsplit(":", 1)[1])
-    whole = load.request("localhost", PREDICT, BODY, {"Authorization": f"Bearer {lab.token('tenant-a')}"})
-    plain = load.request("localhost", PREDICT, BODY, {})
+    token = {"Authorization": f"Bearer {lab.token('tenant-a')}"}
     with bare_server(lab) as bare:
-        targets = {"bare": (bare, plain), "whole path": (gateway, whole)}
-        rates: dict[str, list[float]] = {name: [] for name in targets}
-        tails: dict[str, list[load.Sample]] = {name: [] for name in targets}
+        targets = {"bare": prediction(f"http://127.0.0.1:{bare}"), "whole path": prediction(lab.url("gateway"), token)}
+        runs: dict[str, list[Load]] = {name: [] for name in targets}
         for _ in range(ROUNDS):
-            for name, (port, message) in targets.items():
-                load.closed(port, message, 4, 1)  # warm
-                rates[name].append(load.closed(port, message, 4, 5).rate)
-                tails[name].append(load.opened(port, message, 300, 10))
+            for name, call in targets.items():
+                runs[name].append(Load(call, PLAN).wait())
+    rates = {name: [float(run.phases().loc["most", "rate"]) for run in runs[name]] for name in targets}
+    tails = {name: [latencies(run) for run in runs[name]] for name in targets}
     for name in targets:
-        p50, p95, p99 = (statistics.median(s.percentile(q) for s in tails[name]) * 1e3 for q in (0.5, 0.95, 0.99))
-        failed = sum(count for s in tails[name] for status, count in s.statuses.items() if status != 200)
+        p50, p95, p99 = (statistics.median(tail.quantile(q) for tail in tails[name]) for q in (0.5, 0.95, 0.99))
+        failed = sum(run.now().failed for run in runs[name])
         table.add_row(
             f"{name}: p50/p95/p99 at 300 requests/s", f"{p50:.2f} / {p95:.2f} / {p99:.2f} ms, {failed} failed", ""
         )
@@ -102,7 +102,7 @@ def traffic(lab: Lab, table: Table) -> None:
             f"{name}: highest throughput, 4 connections", f"{statistics.median(rates[name]):.0f} requests/s", ""
         )
     added = statistics.median(
-        (w.percentile(0.99) - b.percentile(0.99)) * 1e3 for w, b in zip(tails["whole path"], tails["bare"], strict=True)
+        w.quantile(0.99) - b.quantile(0.99) for w, b in zip(tails["whole path"], tails["bare"], strict=True)
     )
     table.add_row("p99 added by the path at 300 requests/s", f"{added:+.2f} ms", "≤ +2 ms")
     ratio = statistics.median(w / b for w, b in zip(rates["whole path"], rates["bare"], strict=True))

@@ -19,7 +19,7 @@ from rich.table import Table
 from iiab_lab.kube import Kube
 
 from ..e2e.lab import Lab
-from .load import Connection, Sample, percentile, request
+from .connection import Connection, Sample, percentile, request
 
 MAPS = "/api/v1/namespaces/bench/configmaps"
 CRUD, WRITES, LISTS, WATCHERS, OBJECTS = 500, 3000, 50, 100, 10_000

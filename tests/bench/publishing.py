@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 
+import pandas
 from rich.table import Table
 
-from ..e2e.lab import PREDICT, SETOSA, Lab
+from iiab_lab.traffic.load.handle import Load
+
+from ..e2e.lab import Lab
 from ..e2e.management import HOST, Edge, Management
-from . import load
+from .predictions import latencies, prediction
 
 MODEL, PATH, ROUNDS, TIMES = "bench-iris", "/bench", 3, 20
 UNLIMITED = {"requestsPerMinute": 1_000_000, "requestsPerHour": 100_000_000}
-BODY = json.dumps(SETOSA).encode()
+PLAN = "warm=closed:4:1s,constant:300:8s"
 
 
 def rows(lab: Lab, table: Table) -> None:
@@ -30,20 +32,18 @@ def rows(lab: Lab, table: Table) -> None:
 def latency(lab: Lab, admin: Management, table: Table) -> None:
     """By key and with limits, against the plain route by token: the same proxies, another model of the same kind."""
     key = admin.publish(MODEL, externalPath=PATH, rateLimiting=UNLIMITED)
-    port = int(lab.url("gateway").rsplit(":", 1)[1])
+    by_token = {"Authorization": f"Bearer {lab.token('tenant-a')}"}
     targets = {
-        "token": load.request("localhost", PREDICT, BODY, {"Authorization": f"Bearer {lab.token('tenant-a')}"}),
-        "key and limits": load.request(HOST, PATH, BODY, {"x-api-key": key}),
+        "token": prediction(lab.url("gateway"), by_token),
+        "key and limits": prediction(lab.url("gateway"), {"Host": HOST, "x-api-key": key}, PATH),
     }
-    samples: dict[str, list[load.Sample]] = {name: [] for name in targets}
+    tails: dict[str, list[pandas.Series[float]]] = {name: [] for name in targets}
     for _ in range(ROUNDS):
-        for name, message in targets.items():
-            load.closed(port, message, 4, 1)  # warm
-            samples[name].append(load.opened(port, message, 300, 8))
+        for name, call in targets.items():
+            tails[name].append(latencies(Load(call, PLAN).wait()))
     added = {
         q: statistics.median(
-            (k.percentile(q) - t.percentile(q)) * 1e3
-            for k, t in zip(samples["key and limits"], samples["token"], strict=True)
+            k.quantile(q) - t.quantile(q) for k, t in zip(tails["key and limits"], tails["token"], strict=True)
         )
         for q in (0.5, 0.99)
     }

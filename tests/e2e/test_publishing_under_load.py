@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
 
 import pytest
 
-from ..bench import load
-from .lab import SETOSA, Lab
+from iiab_lab.traffic.load.handle import Load
+from iiab_lab.traffic.load.phases import Phase
+
+from ..bench.predictions import prediction
+from .lab import Lab
 from .management import HOST, Management
 
 MODEL, RATE, SECONDS = "busy", 100.0, 6.0
@@ -64,12 +65,11 @@ def publish_another(admin: Management) -> None:
 
 @pytest.mark.parametrize("change", [rotate, change_limits, publish_another, new_version, change_path])
 def test_no_request_fails(lab: Lab, admin: Management, key: str, change: Callable[[Management], None]) -> None:
-    port = urlsplit(lab.url("gateway")).port or 0
-    message = load.request(HOST, "/busy", json.dumps(SETOSA).encode(), {"x-api-key": key})
+    call = prediction(lab.url("gateway"), {"Host": HOST, "x-api-key": key}, "/busy")
     changing = threading.Thread(target=change, args=(admin,))
     begun = threading.Timer(1.0, changing.start)
     begun.start()
-    sample = load.opened(port, message, RATE, SECONDS)
+    run = Load(call, Phase.constant("constant", RATE, SECONDS)).wait()
     begun.join()
     changing.join(60)
-    assert not changing.is_alive() and sample.statuses == {200: int(RATE * SECONDS)}
+    assert not changing.is_alive() and run.now().seen == {200: int(RATE * SECONDS)}

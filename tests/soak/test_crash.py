@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import threading
 import time
@@ -12,8 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ..bench import load
-from ..e2e.lab import PREDICT, SETOSA, Lab, eventually, running
+from iiab_lab.traffic.load.handle import Load
+from iiab_lab.traffic.load.phases import Phase
+
+from ..bench.predictions import prediction
+from ..e2e.lab import Lab, eventually, running
 from ..e2e.test_recovery import objects, predict
 
 ROUNDS, RATE, SECONDS = 2, 100, 60
@@ -52,14 +54,12 @@ def test_every_process_dies_in_turn_and_comes_back(tmp_path: Path) -> None:
 def test_a_proxy_killed_under_load_costs_at_most_one_request_in_two_hundred(tmp_path: Path, who: str) -> None:
     with running(tmp_path / "home") as lab:
         headers = {"Authorization": f"Bearer {lab.token('tenant-a')}"}
-        message = load.request("localhost", PREDICT, json.dumps(SETOSA).encode(), headers)
-        port = int(lab.url("gateway").rsplit(":", 1)[1])
         proxy = next(p for name, p in victims(lab).items() if f"/proxies/{who}/" in name)
         timer = threading.Timer(SECONDS / 4, proxy.kill)
         timer.start()
-        sample = load.opened(port, message, RATE, SECONDS)
+        run = Load(prediction(lab.url("gateway"), headers), Phase.constant("constant", RATE, SECONDS)).wait()
         assert not proxy.is_running()
-        assert sample.statuses.get(200, 0) >= 0.995 * SECONDS * RATE, sample.statuses
+        assert run.now().seen.get(200, 0) >= 0.995 * SECONDS * RATE, run.now().seen
 
 
 def test_up_and_down_again_and_again_forgets_and_leaks_nothing(tmp_path: Path) -> None:

@@ -1,14 +1,12 @@
-"""A prepared HTTP/1.1 request, sent over kept-alive connections → latencies in seconds.
+"""A prepared HTTP/1.1 request, sent over a kept-alive connection → its status; and latencies → percentiles.
 
-Open loop counts from the moment a request was due, so a stall shows in every request it delays; closed loop finds the
-highest throughput. One core carries several thousand requests a second, above what the measured path does.
+For the API server's figures, where each request differs and watches stay open. Predictions are sent by iiab_lab's own load.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from dataclasses import dataclass, field
 
 _LIMIT = 2**24  # of one answer
@@ -43,53 +41,6 @@ def request(host: str, path: str, body: bytes, headers: dict[str, str], method: 
     fields = {"Host": host, "Content-Type": "application/json", "Content-Length": str(len(body))} | headers
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
-
-
-def closed(port: int, message: bytes, connections: int, seconds: float) -> Sample:
-    """Each connection sends its next request when the last is answered."""
-
-    async def run() -> Sample:
-        sample, began = Sample(), time.perf_counter()
-
-        async def one() -> None:
-            connection = Connection(port)
-            while time.perf_counter() - began < seconds:
-                sent = time.perf_counter()
-                sample.add(await connection.exchange(message), time.perf_counter() - sent)
-            connection.close()
-
-        await asyncio.gather(*(one() for _ in range(connections)))
-        sample.seconds = time.perf_counter() - began
-        return sample
-
-    return asyncio.run(run())
-
-
-def opened(port: int, message: bytes, rate: float, seconds: float, connections: int = 16) -> Sample:
-    """Requests are due every 1/rate seconds, whatever the answers do."""
-
-    async def run() -> Sample:
-        sample, due = Sample(), asyncio.Queue[float]()
-        began = time.perf_counter()
-
-        async def one() -> None:
-            connection = Connection(port)
-            while (when := await due.get()) >= 0:
-                sample.add(await connection.exchange(message), time.perf_counter() - when)
-            connection.close()
-
-        workers = [asyncio.create_task(one()) for _ in range(connections)]
-        for index in range(int(rate * seconds)):
-            when = began + index / rate
-            await asyncio.sleep(max(0.0, when - time.perf_counter()))
-            due.put_nowait(when)
-        for _ in workers:
-            due.put_nowait(-1.0)
-        await asyncio.gather(*workers)
-        sample.seconds = time.perf_counter() - began
-        return sample
-
-    return asyncio.run(run())
 
 
 class Connection:

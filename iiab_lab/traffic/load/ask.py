@@ -1,0 +1,89 @@
+"""A Call → its answer over a kept-alive connection: aiohttp, told where names lead, whom to trust, and to follow nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from typing import Any, NamedTuple
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from .call import Call
+
+TIMEOUT = "timeout"
+
+
+class Answer(NamedTuple):
+    """`status` is 0 where none came, and then `error` says why."""
+
+    status: int
+    error: str = ""
+    revision: str = ""
+
+
+class Asking:
+    """`async with Asking(call, connections) as ask: await ask(patience)`, over so many connections at most.
+
+    Nothing is sent twice: a redirect is an answer, and a POST is never tried again.
+    """
+
+    def __init__(self, call: Call, connections: int) -> None:
+        self._call = call
+        trust = ssl.create_default_context(cafile=call.ca or None) if call.url.startswith("https:") else True
+        connector = aiohttp.TCPConnector(limit=connections, ssl=trust, resolver=_Resolver(call.resolve))
+        self._session = aiohttp.ClientSession(connector=connector, headers=dict(call.headers), auto_decompress=False)
+
+    async def __aenter__(self) -> Asking:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def __call__(self, patience: float) -> Answer:
+        call = self._call
+        try:
+            async with (
+                asyncio.timeout(patience),
+                self._session.request(call.method, call.url, data=call.body, allow_redirects=False) as answer,
+            ):
+                await answer.read()
+                return Answer(answer.status, revision=answer.headers.get(call.revision_header, ""))
+        except TimeoutError:
+            return Answer(0, TIMEOUT)
+        except (aiohttp.ClientError, OSError) as error:
+            return Answer(0, _named(error))
+
+
+class _Resolver(AbstractResolver):
+    """curl's --resolve, then the system's. `localhost` is 127.0.0.1, where the edge listens, without asking each time."""
+
+    def __init__(self, addresses: Any) -> None:
+        self._addresses, self._system = dict(addresses), aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        default = f"127.0.0.1:{port}" if host == "localhost" else ""
+        address, _, at = self._addresses.get(f"{host}:{port}", default).rpartition(":")
+        if not address:
+            return await self._system.resolve(host, port, family)
+        return [ResolveResult(hostname=host, host=address, port=int(at), family=socket.AF_INET, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        await self._system.close()
+
+
+def _named(error: Exception) -> str:
+    """As few different words as there are causes: a message with an address or a port in it would be a cause of its own."""
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
+        return "certificate not trusted"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "disconnected"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "answer cut short"
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return type(error).__name__
