@@ -87,8 +87,9 @@ class MeasuredLoad:
             await asyncio.sleep(max(0.001, _LOOK - (time.monotonic() - began)))
 
     async def _sum_up(self) -> None:
+        """At the beginning of each second of the clock: the autoscaler's windows count by those, and a window may be one second."""
         while True:
-            await asyncio.sleep(_SECOND)
+            await asyncio.sleep(_SECOND - self._clock() % _SECOND)
             for revision, known in self._revisions.items():
                 stats = [gauges.report(pod.name) for pod, gauges in known.pods.items()]
                 heard, known.heard = known.heard, []

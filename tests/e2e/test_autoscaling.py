@@ -1,0 +1,157 @@
+"""From zero to N and back on a running platform, under load, with everything that can die dying."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from iiab_lab.assets import manifests
+from iiab_lab.engines.embedded.rules.autoscaling.autoscaler import Autoscaler
+from iiab_lab.engines.embedded.rules.autoscaling.decider import Decision
+from iiab_lab.engines.embedded.rules.autoscaling.metrics import Stat
+from iiab_lab.engines.embedded.rules.autoscaling.settings import Settings
+from iiab_lab.target import Target
+from iiab_lab.traffic.client import InferenceClient
+from iiab_lab.traffic.load.handle import load
+
+from .lab import SETOSA, Lab, eventually, running
+
+MODEL = "elastic-iris"
+FLOWER = [[5.1, 3.5, 1.4, 0.2]]
+
+
+@pytest.fixture(scope="module")
+def elastic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running(tmp_path_factory.mktemp("elastic") / "home") as lab:
+        lab.kubectl("apply", "-f", str(manifests() / "scenarios" / "autoscaling.yaml"))
+        lab.kubectl("wait", "--for=condition=Ready", f"isvc/{MODEL}", "-n", "tenant-a", "--timeout=60s")
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def client(elastic: Lab) -> InferenceClient:
+    return InferenceClient(Target.connect(elastic.home), elastic.token("tenant-a"))
+
+
+def pods(lab: Lab, model: str = MODEL) -> list[str]:
+    label = f"serving.kserve.io/inferenceservice={model}"
+    said = lab.kubectl("get", "pods", "-n", "tenant-a", "-l", label, "-o", "name").stdout
+    return [name.removeprefix("pod/") for name in said.split()]
+
+
+def at_zero(lab: Lab) -> None:
+    eventually(lambda: not pods(lab), 60)
+
+
+def test_a_hundred_at_once_into_zero_are_all_answered(elastic: Lab, client: InferenceClient) -> None:
+    at_zero(elastic)
+    with ThreadPoolExecutor(100) as crowd:
+        answers = list(crowd.map(lambda _: client.predict(MODEL, FLOWER), range(100)))
+    assert [answer.status for answer in answers] == [200] * 100
+    assert {answer.headers["knative-serving-revision"] for answer in answers} == {f"{MODEL}-predictor-00001"}
+
+
+def test_both_protocols_wake_it(elastic: Lab, client: InferenceClient) -> None:
+    at_zero(elastic)
+    answer = client.infer(MODEL, FLOWER)
+    assert answer.status == 200 and answer.body["outputs"][0]["data"] == [0]
+    assert client.predict(MODEL, FLOWER).body == {"predictions": [0]}
+
+
+def test_replicas_follow_the_load_and_no_request_is_lost_on_the_way_up_and_down(
+    elastic: Lab, client: InferenceClient
+) -> None:
+    with load(client, MODEL, "ramp:5-120:12s,constant:120:6s,constant:5:14s") as run:
+        most = 0
+        while run.running:
+            most = max(most, len(pods(elastic)))
+    phases = run.wait().phases()
+    assert most == 5
+    assert phases["failed"].sum() == 0 and run.passed, phases
+    at_zero(elastic)
+
+
+def test_the_decisions_are_the_pure_rules_on_its_own_samples(elastic: Lab) -> None:
+    """Every tick of every autoscaler since the platform began, replayed from the journal."""
+    scalers: dict[str, Autoscaler] = {}
+    ticks = 0
+    for line in (elastic.home / "logs" / "autoscaler.jsonl").read_text().splitlines():
+        said: dict[str, Any] = json.loads(line)
+        name, at = said["revision"], said["at"]
+        if said["is"] == "began":
+            scalers[name] = Autoscaler(Settings(**said["settings"]), said["ready"], at)
+        elif said["is"] == "changed":
+            scalers[name].update(at, Settings(**said["settings"]))
+        elif said["is"] == "heard":
+            scalers[name].hear(at, [Stat(**stat) for stat in said["stats"]], said["pods"])
+        else:
+            assert scalers[name].tick(at, said["ready"], said["reachable"]) == Decision(**said["decision"]), line
+            ticks += 1
+    assert ticks > 20
+
+
+def test_the_autoscaler_tells_prometheus_under_knatives_names(elastic: Lab) -> None:
+    url = elastic.url("prometheus") + "/api/v1/query"
+    names = ("pods_desired", "pods_requested", "pods_count", "concurrency_stable", "concurrency_panic", "panic_mode")
+    for name in names:
+        query = f'kn_revision_{name}{{kn_revision_name="{MODEL}-predictor-00001",k8s_namespace_name="tenant-a"}}'
+        eventually(lambda q=query: requests.get(url, params={"query": q}, timeout=5).json()["data"]["result"])
+    query = 'max_over_time(kn_revision_pods_desired{kn_service_name="elastic-iris-predictor"}[5m])'
+    found = requests.get(url, params={"query": query}, timeout=5).json()["data"]["result"]
+    assert float(found[0]["value"][1]) >= 5
+
+
+def kill(lab: Lab, words: str) -> None:
+    found = [p for p in lab.processes() if words in " ".join(p.cmdline())]
+    assert found, words
+    found[0].send_signal(signal.SIGKILL)
+    psutil.wait_procs(found[:1], 5)
+
+
+@pytest.mark.parametrize("victim", ["iiab_lab.runtimes.sklearn --model_name=elastic-iris", "iiab_lab.runtimes.warm"])
+def test_a_killed_server_or_warm_parent_costs_at_most_half_a_percent(
+    elastic: Lab, client: InferenceClient, victim: str
+) -> None:
+    client.predict(MODEL, FLOWER)
+    with load(client, MODEL, "constant:50:12s") as run:
+        eventually(lambda: run.now().requests > 100)
+        kill(elastic, victim)
+    failed = int(run.wait().phases()["failed"].sum())
+    assert failed <= 0.005 * 600, run.phases()
+
+
+def test_the_activator_is_back_by_itself_and_holds_again(elastic: Lab, client: InferenceClient) -> None:
+    client.predict(MODEL, FLOWER)
+    with load(client, MODEL, "constant:50:8s") as run:
+        eventually(lambda: run.now().requests > 100)
+        kill(elastic, "iiab_lab.engines.embedded.activator")
+    assert run.wait().phases()["failed"].sum() <= 0.005 * 400
+    at_zero(elastic)
+    assert client.predict(MODEL, FLOWER).status == 200
+
+
+def test_a_model_that_cannot_load_is_a_503_with_the_reason(elastic: Lab, client: InferenceClient) -> None:
+    patch = {"spec": {"predictor": {"model": {"storageUri": "pvc://models/nothing-here"}}}}
+    broken = (manifests() / "scenarios" / "autoscaling.yaml").read_text().replace(MODEL, "broken-iris")
+    path = Path(elastic.home) / "broken.yaml"
+    path.write_text(broken.replace("pvc://models/sklearn-iris", "pvc://models/nothing-here"))
+    assert patch
+    elastic.kubectl("apply", "-f", str(path))
+    answer = eventually(lambda: (a := client.predict("broken-iris", FLOWER)).status == 503 and a)
+    assert "nothing-here" in str(answer.body)
+    elastic.kubectl("delete", "-f", str(path))
+
+
+def test_the_control_plane_dies_in_a_burst_and_comes_back_with_everything(elastic: Lab, client: InferenceClient) -> None:
+    elastic.control_plane().send_signal(signal.SIGKILL)
+    elastic.iiab("up")
+    fresh = InferenceClient(Target.connect(elastic.home), elastic.token("tenant-a"))
+    assert fresh.predict(MODEL, SETOSA["instances"]).status == 200
