@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .traffic.identity import claims, token
     from .traffic.management import Management
     from .view import apply, kubectl, proxy_file, proxy_files, source
+    from .what_if import what_if
     from .widgets.health import health
 
 _WHERE = {
@@ -55,6 +56,7 @@ _WHERE = {
     "train_tree": ".models.by_hand",
     "trace": ".scenarios.hops",
     "up": ".start",
+    "what_if": ".what_if",
 }
 __all__ = [*_WHERE]
 
