@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .traffic.load.phases import Phase
     from .traffic.management import Management
     from .view import apply, kubectl, proxy_file, proxy_files, source
+    from .what_if import what_if
     from .widgets.health import health
     from .widgets.load import load_panel
 
@@ -64,6 +65,7 @@ _WHERE = {
     "train_tree": ".models.by_hand",
     "trace": ".scenarios.hops",
     "up": ".start",
+    "what_if": ".what_if",
 }
 __all__ = [*_WHERE]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from . import literals
 from .config import HPA, KPA, PANIC_WINDOW_MAX, PANIC_WINDOW_MIN, TARGET_MIN, WINDOW_MAX, WINDOW_MIN, Config
@@ -68,6 +68,24 @@ PANIC_THRESHOLD = _named("panic-threshold-percentage", literals.number)
 ALGORITHM = _named("metric-aggregation-algorithm", str)
 # Of the Deployment rather than of the autoscaler, which gives up a while after it.
 PROGRESS_DEADLINE = _named("progress-deadline", literals.duration, group="serving.knative.dev")
+
+ALL: tuple[Annotation[Any], ...] = (
+    CLASS,
+    METRIC,
+    TARGET,
+    TARGET_UTILIZATION,
+    TARGET_BURST_CAPACITY,
+    MIN_SCALE,
+    MAX_SCALE,
+    INITIAL_SCALE,
+    ACTIVATION_SCALE,
+    SCALE_DOWN_DELAY,
+    POD_RETENTION,
+    WINDOW,
+    PANIC_WINDOW,
+    PANIC_THRESHOLD,
+    ALGORITHM,
+)
 
 
 def autoscaler_class(annotations: Annotations, config: Config) -> str:

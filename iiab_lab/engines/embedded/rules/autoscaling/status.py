@@ -6,6 +6,7 @@ follows from the others: knative.dev/pkg, apis/condition_set.go.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -53,6 +54,20 @@ class State:
         """Of a PodAutoscaler that was just made: everything unknown, the activator in the path."""
         unknown = Condition(since=now)
         return cls(unknown, unknown, unknown, unknown, proxied_since=now)
+
+    @classmethod
+    def recalled(cls, conditions: Mapping[str, Condition], desired: int | None, mode: Mode, now: Seconds) -> State:
+        """Of one whose status was written before a restart; how long the activator was in the path by then is not told."""
+        unknown = Condition(since=now)
+        return cls(
+            active=conditions.get("Active", unknown),
+            initialized=conditions.get("ScaleTargetInitialized", unknown),
+            network=conditions.get("SKSReady", unknown),
+            ready=conditions.get("Ready", unknown),
+            desired=desired,
+            mode=mode,
+            proxied_since=now if mode == PROXY else None,
+        )
 
     @property
     def conditions(self) -> dict[str, Condition]:

@@ -219,6 +219,16 @@ def test_after_a_restart_the_desired_scale_stands_until_there_is_a_decision() ->
     assert reconcile(SETTINGS, decided(-1), state(ACTIVE, desired=None), seen()).state.desired == -1
 
 
+def test_a_revision_at_zero_stays_inactive_over_a_restart() -> None:
+    """Its state is that of the status it had; the autoscaler itself knows nothing yet."""
+    before = idle(desired=0)
+    recalled = State.recalled(before.conditions, 0, "Proxy", NOW + 100)
+    assert recalled == replace(before, proxied_since=NOW + 100)
+    after = reconcile(SETTINGS, decided(-1), recalled, seen(101, ready=0, replicas=0))
+    assert (after.state.active, after.state.desired, after.replicas) == (IDLE, 0, None)
+    assert State.recalled({}, None, "Proxy", NOW) == State.begin(NOW)
+
+
 def test_a_network_that_is_not_ready_shows() -> None:
     made = reconcile(SETTINGS, decided(1), state(ACTIVE), seen(3, network="no endpoints yet")).state
     said = Condition("Unknown", "NotReady", "no endpoints yet", NOW + 3)
