@@ -150,7 +150,9 @@ def test_a_model_that_cannot_load_is_a_503_with_the_reason(elastic: Lab, client:
     elastic.kubectl("delete", "-f", str(path))
 
 
-def test_the_control_plane_dies_in_a_burst_and_comes_back_with_everything(elastic: Lab, client: InferenceClient) -> None:
+def test_the_control_plane_dies_in_a_burst_and_comes_back_with_everything(
+    elastic: Lab, client: InferenceClient
+) -> None:
     elastic.control_plane().send_signal(signal.SIGKILL)
     elastic.iiab("up")
     fresh = InferenceClient(Target.connect(elastic.home), elastic.token("tenant-a"))

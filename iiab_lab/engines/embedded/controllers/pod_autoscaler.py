@@ -17,13 +17,15 @@ from ..objects.conditions import Condition, condition, find, is_true, merge
 from ..objects.kinds import CONFIG_MAP, DEPLOYMENT, POD, POD_AUTOSCALER, REVISION, Key
 from ..objects.meta import Object, annotations_of, key_of, labels_of
 from ..objects.names import KN_REVISION, PORTS, SIDECAR_STATUS, SKS_MODE
-from ..objects.times import rfc3339
+from ..objects.times import rfc3339, seconds
 from ..reconcile.ports import Capacity, Client, Clock, Journal, Load, Result, Watch
 from ..rules import knative
 from ..rules.autoscaling import config
 from ..rules.autoscaling.autoscaler import Autoscaler
 from ..rules.autoscaling.scaler import Outcome, Seen, reconcile
 from ..rules.autoscaling.settings import Settings
+from ..rules.autoscaling.status import PROXY, State
+from ..rules.autoscaling.status import Condition as Said
 
 _CONFIG = Key(config.NAMESPACE, config.NAME)
 
@@ -87,6 +89,7 @@ class PodAutoscalerController:
         known = self._autoscalers.get(key_of(scaler))
         if known is None:
             known = self._autoscalers[key_of(scaler)] = Autoscaler(settings, ready, now)
+            known.state = _recalled(scaler, now)
             self._journal.began(key_of(scaler), now, ready, settings)
         if known.settings != settings:
             known.update(now, settings)
@@ -151,15 +154,8 @@ class PodAutoscalerController:
             "serviceName": name,
             "metricsServiceName": f"{name}-private",
             "annotations": {SKS_MODE: outcome.state.mode},
-            "conditions": merge(before.get("conditions"), self._conditions(outcome)),
+            "conditions": merge(before.get("conditions"), _conditions(outcome.state)),
         }
-
-    def _conditions(self, outcome: Outcome) -> list[Condition]:
-        now = rfc3339(self._clock.now())
-        return [
-            condition(type_, said.status, said.reason, said.message, now=now)
-            for type_, said in outcome.state.conditions.items()
-        ]
 
     def _concerned(self, pod: Object) -> list[Key]:
         if not activator.is_activator(pod):
@@ -170,6 +166,26 @@ class PodAutoscalerController:
 
     def _all(self) -> list[Key]:
         return [key_of(scaler) for scaler in self._client.list(POD_AUTOSCALER)]
+
+
+def _recalled(scaler: Object, now: float) -> State:
+    """What was so before a restart still is: who was inactive does not begin to activate."""
+    status = scaler.get("status") or {}
+    found = {
+        item["type"]: Said(
+            item["status"], item.get("reason", ""), item.get("message", ""), seconds(item["lastTransitionTime"])
+        )
+        for item in status.get("conditions") or ()
+    }
+    mode = (status.get("annotations") or {}).get(SKS_MODE, PROXY)
+    return State.recalled(found, status.get("desiredScale"), mode, now) if found else State.begin(now)
+
+
+def _conditions(state: State) -> list[Condition]:
+    return [
+        condition(type_, said.status, said.reason, said.message, now=rfc3339(said.since))
+        for type_, said in state.conditions.items()
+    ]
 
 
 def _of_revision(obj: Object) -> list[Key]:

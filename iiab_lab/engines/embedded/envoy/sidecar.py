@@ -59,12 +59,11 @@ def snapshot(
     for port in application_ports(pod.object):
         name = f"inbound|{port}||"
         clusters[name] = _application(name, pod.sockets[port], queue.limit if queue else 0)
-        routes = [
-            {"match": {"prefix": "/"}, "route": {"cluster": name, "timeout": f"{queue.timeout if queue else 0}s"}}
-        ]
+        routes: list[dict[str, Any]] = [{"match": {"prefix": "/"}, "route": {"cluster": name, "timeout": "0s"}}]
         if queue:
-            clusters[f"{name}unqueued"] = _application(f"{name}unqueued", pod.sockets[port], 0)
-            routes.insert(0, {"match": _METRICS, "route": {"cluster": f"{name}unqueued"}})
+            past = f"{name}unqueued"
+            clusters[past] = _application(past, pod.sockets[port], 0)
+            routes = [{"match": _METRICS, "route": {"cluster": past}}, _queued(name, queue)]
         listeners[f"inbound_{port}"] = inbound(pod, port, routes, mode, filters, identity.root)
     return Snapshot(clusters=clusters, listeners=listeners, secrets=secrets(identity))
 

@@ -13,6 +13,7 @@ from ..objects.names import KN_CONFIGURATION, KN_REVISION, KN_ROUTING_STATE, KN_
 USER_PORT, DOMAIN = 8080, "example.com"
 _GENERATION = "serving.knative.dev/configurationGeneration"
 _AUTOSCALING = "autoscaling.knative.dev/"
+_PROGRESS = "serving.knative.dev/progress-deadline"
 _REACHABILITY = {"active": "Reachable", "reserve": "Unreachable", "pending": ""}
 
 
@@ -128,7 +129,9 @@ def pod_autoscaler(rev: Object) -> Object:
         "reachability": _REACHABILITY[labels_of(rev).get(KN_ROUTING_STATE, "pending")],
         "containerConcurrency": rev["spec"].get("containerConcurrency", 0),
     }
-    annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if k.startswith(_AUTOSCALING)}
+    annotations = {
+        k: v for k, v in (meta.get("annotations") or {}).items() if k.startswith(_AUTOSCALING) or k == _PROGRESS
+    }
     labels = _inherited(rev)
     return new(
         POD_AUTOSCALER, meta["name"], meta["namespace"], owner=rev, labels=labels, annotations=annotations, spec=spec
