@@ -41,15 +41,13 @@ class ServerlessServiceController:
         return None
 
     def _endpoints(self, service: Object, scaler: Object) -> list[Object]:
-        """Its Pods in mode Serve, as long as one is ready; else the activator."""
+        """Its Pods in mode Serve, as long as one is ready; else the activator. One that is just away keeps nobody from the Pods."""
         pods = self._client.list(POD, service["metadata"]["namespace"], {KN_REVISION: service["metadata"]["name"]})
         own = [made for pod in pods if (made := endpoints.of_pod(service, pod))]
         mode = ((scaler.get("status") or {}).get("annotations") or {}).get(SKS_MODE, "Proxy")
-        if mode == "Serve" and any(
-            is_true(pod, "Ready") and not pod["metadata"].get("deletionTimestamp") for pod in pods
-        ):
-            return own
         holding = self._client.list(POD, activator.NAMESPACE, {"app": activator.APP})
+        if _ready(pods) and (mode == "Serve" or not _ready(holding)):
+            return own
         return [made for pod in holding if (made := endpoints.of_pod(service, pod, activator.HOLD))]
 
     def _concerned(self, pod: Object) -> list[Key]:
@@ -57,6 +55,10 @@ class ServerlessServiceController:
             return [key_of(scaler) for scaler in self._client.list(POD_AUTOSCALER)]
         name = labels_of(pod).get(KN_REVISION)
         return [Key(pod["metadata"]["namespace"], name)] if name else []
+
+
+def _ready(pods: list[Object]) -> bool:
+    return any(is_true(pod, "Ready") and not pod["metadata"].get("deletionTimestamp") for pod in pods)
 
 
 def _is_public(service: Object) -> bool:

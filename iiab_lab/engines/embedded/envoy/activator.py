@@ -11,13 +11,13 @@ from typing import Any
 
 from ..objects.meta import Object
 from . import authorization, http, sidecar
+from .ingress import BACKEND, PLAIN
 from .snapshot import Snapshot
 
 Resource = dict[str, Any]
 
 APP, NAMESPACE = "activator", "knative-serving"
 HOLD, CONTROL = 8012, 8013
-_BACKEND, _PLAIN = "x-activator-backend", "x-activator-plain"
 _ASKED = "activator"
 # The activator's own timeout, the revision's, comes first.
 _LONGEST = "3600s"
@@ -55,7 +55,7 @@ def is_activator(pod: Object) -> bool:
 def _named(tls: Resource | None) -> Resource:
     source = {
         "type": "ORIGINAL_DST",
-        "original_dst_lb_config": {"use_http_header": True, "http_header_name": _BACKEND},
+        "original_dst_lb_config": {"use_http_header": True, "http_header_name": BACKEND},
         "circuit_breakers": http.UNLIMITED,
     }
     return http.cluster("", source, tls) | {"lb_policy": "CLUSTER_PROVIDED"}
@@ -68,11 +68,13 @@ def _asking() -> Resource:
         processing_mode={"request_header_mode": "SEND", "response_header_mode": "SEND"},
         message_timeout=_LONGEST,
         status_on_error={"code": "ServiceUnavailable"},
+        # Of a request that is with a Pod already, the program only waits for the end. Without a Pod's name none goes anywhere.
+        failure_mode_allow=True,
     )
 
 
 def _routes() -> list[Resource]:
-    plain = {"prefix": "/", "headers": [{"name": _PLAIN, "string_match": {"exact": "true"}}]}
+    plain = {"prefix": "/", "headers": [{"name": PLAIN, "string_match": {"exact": "true"}}]}
     return [
         {"match": plain, "route": {"cluster": "plain", "timeout": "0s"}},
         {"match": {"prefix": "/"}, "route": {"cluster": "meshed", "timeout": "0s"}},

@@ -17,9 +17,8 @@ _OPTIONS = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolO
 
 # Envoy's own default of 1024 for each would be a limit nobody asked for.
 _NO_LIMIT = 2**32 - 1
-UNLIMITED: Resource = {
-    "thresholds": [{"max_connections": _NO_LIMIT, "max_pending_requests": _NO_LIMIT, "max_requests": _NO_LIMIT}]
-}
+_ANY = {name: _NO_LIMIT for name in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
+UNLIMITED: Resource = {"thresholds": [_ANY]}
 
 _MESSAGES = {
     "api_key_auth": "ApiKeyAuth",

@@ -18,6 +18,8 @@ from .world import World, backend, secret_text, spiffe
 
 Resource = dict[str, Any]
 
+# In these the activator tells its proxy which Pod a request goes to, and whether that has a sidecar: nobody else may.
+BACKEND, PLAIN = "x-activator-backend", "x-activator-plain"
 _LOCAL_GATEWAY = "knative-local-gateway.istio-system.svc.cluster.local"
 
 
@@ -52,7 +54,12 @@ def snapshot(world: World, pod: sidecar.Pod, identity: sidecar.Identity, policie
                 continue
             table = f"{server['port']['name']}.{gateway['metadata']['name']}.{gateway['metadata']['namespace']}"
             hosts = list(_virtual_hosts(world, gateway, server, made))
-            made.routes[table] = {"name": table, "virtual_hosts": hosts, "validate_clusters": False}
+            made.routes[table] = {
+                "name": table,
+                "virtual_hosts": hosts,
+                "validate_clusters": False,
+                "request_headers_to_remove": [BACKEND, PLAIN],
+            }
             listeners[f"{own}"] = http.listener(f"{own}", own, [tls | {"filters": [_manager(table, filters)]}])
     return Snapshot(made.clusters, made.endpoints, listeners, made.routes, made.secrets)
 
@@ -199,7 +206,8 @@ def _action(world: World, service: Object, rule: Object, made: _Made) -> Resourc
         item = {"name": destination.cluster, "weight": route.get("weight", 0 if len(rule["route"]) > 1 else 1)}
         weighted.append(item | _header_changes(route.get("headers")))
     if not any(item["weight"] for item in weighted):
-        return {"direct_response": {"status": 503}}
+        hosts = " ".join(service["spec"].get("hosts") or ())
+        return {"direct_response": {"status": 503, "body": {"inline_string": f"No revision is ready behind {hosts}\n"}}}
     route_action: Resource = {"weighted_clusters": {"clusters": weighted}, "timeout": rule.get("timeout", "0s")}
     headers = dict(rule.get("headers") or {})
     request = dict(headers.get("request") or {})

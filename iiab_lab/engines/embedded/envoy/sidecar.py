@@ -22,6 +22,12 @@ READY_PORT = 15021
 IDENTITY = "default"
 # Where Prometheus asks a model server, past its queue: that is no use of the model.
 _METRICS: dict[str, Any] = {"path": "/metrics", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
+# A server that was killed is back in a moment; what has not reached it can wait for that.
+_RESTARTS: dict[str, Any] = {
+    "retry_on": "connect-failure",
+    "num_retries": 12,
+    "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+}
 # Model servers close an idle connection after 5 s (uvicorn): whoever closes first never sends into a closed one.
 _IDLE = "4s"
 
@@ -83,7 +89,7 @@ def _queued(cluster: str, queue: Queue) -> dict[str, Any]:
     told = {"key": "knative-serving-revision", "value": queue.revision}
     return {
         "match": {"prefix": "/"},
-        "route": {"cluster": cluster, "timeout": f"{queue.timeout}s"},
+        "route": {"cluster": cluster, "timeout": f"{queue.timeout}s", "retry_policy": _RESTARTS},
         "response_headers_to_add": [{"header": told, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
     }
 
