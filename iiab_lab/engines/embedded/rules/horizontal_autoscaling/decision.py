@@ -1,0 +1,110 @@
+"""One sync of an autoscaler: what its target has and what its metrics propose → the number now, why, and conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .metrics import Outcome
+from .pace import Behavior, Bounds, History, Said, paced
+
+SYNC_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`why` says what a change is for; `said` are the conditions that are known anew, `events` (reason, message) of warnings.
+
+    `measured` is False where the metrics allowed no decision: then `replicas` is what it was.
+    """
+
+    replicas: int
+    why: str
+    said: tuple[Said, ...]
+    history: History
+    events: tuple[tuple[str, str], ...] = ()
+    measured: bool = True
+
+
+class Rescale(NamedTuple):
+    """What does not depend on any metric."""
+
+    replicas: int
+    why: str
+
+
+FOUND = Said("AbleToScale", True, "SucceededGetScale", "the HPA controller was able to get the target's current scale")
+
+
+def not_found(why: str) -> Said:
+    text = f"the HPA controller was unable to get the target's current scale: {why}"
+    return Said("AbleToScale", False, "FailedGetScale", text)
+
+
+def rescaled(replicas: int) -> Said:
+    text = f"the HPA controller was able to update the target scale to {replicas}"
+    return Said("AbleToScale", True, "SucceededRescale", text)
+
+
+def bounded(current: int, bounds: Bounds) -> Rescale | None:
+    """Where the number is out of bounds, no metric is asked."""
+    if current > bounds.most:
+        return Rescale(bounds.most, "Current number of replicas above Spec.MaxReplicas")
+    if current < bounds.least:
+        return Rescale(bounds.least, "Current number of replicas below Spec.MinReplicas")
+    return None
+
+
+def decide(
+    current: int,
+    bounds: Bounds,
+    behavior: Behavior | None,
+    outcomes: Sequence[Outcome],
+    history: History,
+    now: float,
+) -> Decision:
+    """The highest proposal counts; a metric that fails stands in the way of scaling down."""
+    history = history.begun(current, now)
+    if current == 0:
+        text = "scaling is disabled since the replica count of the target is zero"
+        return Decision(0, "", (FOUND, Said("ScalingActive", False, "ScalingDisabled", text)), history)
+    if beyond := bounded(current, bounds):
+        return Decision(
+            beyond.replicas, beyond.why, (FOUND,), _remembering(history, beyond.replicas - current, behavior, now)
+        )
+    failed = [outcome for outcome in outcomes if outcome.proposal is None]
+    events = tuple((outcome.reason, outcome.failure) for outcome in failed)
+    proposals = [(o.proposal.replicas, o.name) for o in outcomes if o.proposal is not None]
+    best = max(proposals, key=lambda pair: pair[0], default=None)
+    if best is None or (failed and best[0] < current):
+        return _undecided(current, failed, len(outcomes), history, events)
+    wanted, metric = best
+    active = Said(
+        "ScalingActive",
+        True,
+        "ValidMetricFound",
+        f"the HPA was able to successfully calculate a replica count from {metric}",
+    )
+    made = paced(wanted, current, bounds, behavior, history, now)
+    why = f"{metric} above target" if wanted > current else "All metrics below target" if wanted < current else ""
+    history = _remembering(made.history, made.replicas - current, behavior, now)
+    return Decision(made.replicas, why, (FOUND, active, *made.said), history, events)
+
+
+def _undecided(
+    current: int, failed: Sequence[Outcome], of: int, history: History, events: tuple[tuple[str, str], ...]
+) -> Decision:
+    first = failed[0]
+    text = f"the HPA was unable to compute the replica count: {first.failure}"
+    total = f"invalid metrics ({len(failed)} invalid out of {of}), first error is: failed to get {first.source} metric value: {first.failure}"
+    said = (FOUND, Said("ScalingActive", False, first.reason, text))
+    return Decision(current, "", said, history, (*events, ("FailedComputeMetricsReplicas", total)), measured=False)
+
+
+def _remembering(history: History, by: int, behavior: Behavior | None, now: float) -> History:
+    """Changes count for policies alone."""
+    if behavior is None or not by:
+        return history
+    longest = max(policy.period for rules in (behavior.up, behavior.down) for policy in rules.policies)
+    return history.changed(by, now, longest)
