@@ -9,6 +9,7 @@ from ...objects.kinds import (
     CSR,
     DEPLOYMENT,
     ENDPOINT_SLICE,
+    HORIZONTAL_POD_AUTOSCALER,
     JOB,
     LIMIT_RANGE,
     NAMESPACE,
@@ -25,6 +26,7 @@ from ...objects.kinds import (
 from . import (
     Plugin,
     amounts,
+    autoscaler,
     defaults,
     definitions,
     immutable,
@@ -71,6 +73,7 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
         templates.ends,
         immutable.fields("spec.selector", "spec.template", "spec.completions"),
     ),
+    HORIZONTAL_POD_AUTOSCALER: (defaults.status(), autoscaler.check),
     REVISION: (immutable.fields("spec", message="Immutable fields changed"),),
     ENDPOINT_SLICE: (immutable.fields("addressType"),),
     ROLE_BINDING: (_ROLE_REF,),
