@@ -106,8 +106,8 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
         manager.start()
         stack.push_async_callback(manager.stop)
-        for task in (asyncio.create_task(_lag(metrics)), asyncio.create_task(keep(home / "logs"))):
-            stack.callback(task.cancel)
+        for always in (_lag(metrics), keep(home / "logs"), machine.meter.keep()):
+            stack.callback(asyncio.create_task(always).cancel)
         yield Parts(store, machine, metrics)
 
 

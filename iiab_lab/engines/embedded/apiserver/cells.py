@@ -168,7 +168,7 @@ def _target(metric: Object, seen: Sequence[Object]) -> str:
     field = "resource" if "resource" in metric else "containerResource"
     wanted = metric[field]
     same = (item[field] for item in seen if item["type"] == metric["type"] and item[field]["name"] == wanted["name"])
-    current = next((s["current"] for s in same if s.get("container") == wanted.get("container")), {})
+    current: Object = next((s["current"] for s in same if s.get("container") == wanted.get("container")), {})
     if "averageUtilization" in wanted["target"]:
         share = f"{current['averageUtilization']}%" if "averageUtilization" in current else "<unknown>"
         return f"{wanted['name']}: {share}/{wanted['target']['averageUtilization']}%"

@@ -20,13 +20,14 @@ from typing import Any
 
 from ..objects.kinds import Key
 from ..objects.names import SIDECAR
-from ..objects.sandbox import Container, Sandbox, State
+from ..objects.sandbox import Container, Sandbox, State, Usage
 from ..rules.pod_volumes import expand
 from . import images, mounts, probes
 from .port_pool import PortPool
 from .proxy import FileProxy
 from .rundir import app_socket
 from .supervisor import Command, Supervisor
+from .usage import Meter, Running
 
 _TAIL = 2000
 
@@ -47,6 +48,7 @@ class Machine:
         self._ended: dict[tuple[str, str], asyncio.Event] = {}
         self._changed: asyncio.Queue[str] = asyncio.Queue()
         self.supervisor = Supervisor(home, self._on_end)
+        self.meter = Meter(self._running)
 
     async def prepare(self, sandbox: Sandbox) -> Mapping[int, int]:
         folder = self._home / "pods" / sandbox.uid
@@ -100,6 +102,9 @@ class Machine:
         while True:
             yield await self._changed.get()
 
+    def usage(self, uid: str) -> Mapping[str, Usage]:
+        return self.meter.usage(uid)
+
     async def dial(self, pod: Key, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the application behind a containerPort, past its sidecar; raises OSError where none listens."""
         known = self._pods.get(uid)
@@ -112,6 +117,13 @@ class Machine:
 
     def log_path(self, pod: Key, uid: str, container: str, attempt: int) -> Path:
         return self._home / "logs" / f"{pod.namespace}_{pod.name}_{uid}" / container / f"{attempt}.log"
+
+    def _running(self) -> list[Running]:
+        return [
+            Running(uid, name, state.pid, state.started)
+            for (uid, name), state in self._states.items()
+            if state.exit_code is None
+        ]
 
     def _rewritten(self, pod: _Pod, text: str) -> str:
         return mounts.rewrite(text, pod.folder, {mount.path for mount in pod.sandbox.mounts})
