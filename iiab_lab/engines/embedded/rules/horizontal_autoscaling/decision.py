@@ -42,6 +42,19 @@ def not_found(why: str) -> Said:
     return Said("AbleToScale", False, "FailedGetScale", text)
 
 
+def ambiguous(current: int, selector: str, autoscalers: Sequence[str], history: History) -> Decision:
+    """Several autoscalers would pull at the same Pods: none of them does."""
+    text = f"pods by selector {selector} are controlled by multiple HPAs: [{' '.join(autoscalers)}]"
+    said = (FOUND, Said("ScalingActive", False, "AmbiguousSelector", text))
+    events = (("AmbiguousSelector", text), ("FailedComputeMetricsReplicas", text))
+    return Decision(current, "", said, history, events, measured=False)
+
+
+def not_updated(why: str) -> Said:
+    text = f"the HPA controller was unable to update the target scale: {why}"
+    return Said("AbleToScale", False, "FailedUpdateScale", text)
+
+
 def rescaled(replicas: int) -> Said:
     text = f"the HPA controller was able to update the target scale to {replicas}"
     return Said("AbleToScale", True, "SucceededRescale", text)
@@ -70,9 +83,7 @@ def decide(
         text = "scaling is disabled since the replica count of the target is zero"
         return Decision(0, "", (FOUND, Said("ScalingActive", False, "ScalingDisabled", text)), history)
     if beyond := bounded(current, bounds):
-        return Decision(
-            beyond.replicas, beyond.why, (FOUND,), _remembering(history, beyond.replicas - current, behavior, now)
-        )
+        return Decision(beyond.replicas, beyond.why, (FOUND,), history)
     failed = [outcome for outcome in outcomes if outcome.proposal is None]
     events = tuple((outcome.reason, outcome.failure) for outcome in failed)
     proposals = [(o.proposal.replicas, o.name) for o in outcomes if o.proposal is not None]
@@ -88,8 +99,7 @@ def decide(
     )
     made = paced(wanted, current, bounds, behavior, history, now)
     why = f"{metric} above target" if wanted > current else "All metrics below target" if wanted < current else ""
-    history = _remembering(made.history, made.replicas - current, behavior, now)
-    return Decision(made.replicas, why, (FOUND, active, *made.said), history, events)
+    return Decision(made.replicas, why, (FOUND, active, *made.said), made.history, events)
 
 
 def _undecided(
@@ -97,14 +107,15 @@ def _undecided(
 ) -> Decision:
     first = failed[0]
     text = f"the HPA was unable to compute the replica count: {first.failure}"
-    total = f"invalid metrics ({len(failed)} invalid out of {of}), first error is: failed to get {first.source} metric value: {first.failure}"
+    error = f"failed to get {first.source} metric value: {first.failure}"
+    total = f"invalid metrics ({len(failed)} invalid out of {of}), first error is: {error}"
     said = (FOUND, Said("ScalingActive", False, first.reason, text))
     return Decision(current, "", said, history, (*events, ("FailedComputeMetricsReplicas", total)), measured=False)
 
 
-def _remembering(history: History, by: int, behavior: Behavior | None, now: float) -> History:
-    """Changes count for policies alone."""
-    if behavior is None or not by:
+def remembering(history: History, by: int, behavior: Behavior | None, now: float) -> History:
+    """After the target was changed: only policies ask how much, and when."""
+    if behavior is None:
         return history
     longest = max(policy.period for rules in (behavior.up, behavior.down) for policy in rules.policies)
     return history.changed(by, now, longest)
