@@ -22,6 +22,8 @@ from ..objects.sandbox import Usage
 WINDOW_SECONDS = 15.0
 # A new container is told about once it has run that long: over less, a start looks like load.
 _FRESH_SECONDS = 10.0
+# What a processor does, of psutil's times: those of guests are in `user` and `nice` already.
+_BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
 
 
 class Running(NamedTuple):
@@ -45,6 +47,8 @@ class Meter:
         self._running = running
         self._read: dict[Running, _Reading] = {}
         self._usages: dict[str, dict[str, Usage]] = {}
+        self._machine: _Reading | None = None
+        self._node: Usage | None = None
 
     async def keep(self) -> None:
         """Until cancelled."""
@@ -56,12 +60,18 @@ class Meter:
         """Of each container of a Pod; nothing while any that runs is not measured yet."""
         return self._usages.get(uid, {})
 
+    def node(self) -> Usage | None:
+        """Of the whole machine, whoever runs there."""
+        return self._node
+
     def measure(self, running: Sequence[Running]) -> None:
         families, now = _families({one.pid for one in running}), time.time()
         readings = {one: _reading(families.get(one.pid, ()), now) for one in running}
         usages: dict[str, dict[str, Usage | None]] = {}
         for one, reading in readings.items():
             usages.setdefault(one.uid, {})[one.container] = _between(self._read.get(one), reading, one.started)
+        machine = _machine()
+        self._node, self._machine = _between(self._machine, machine, machine.at), machine
         self._read = readings
         self._usages = {
             uid: {name: usage for name, usage in of.items() if usage}
@@ -120,6 +130,12 @@ def _reading(family: Iterable[psutil.Process], now: float) -> _Reading:
             cpu += sum(process.cpu_times()[:4])  # its own and its dead children's, in user and in system mode
             memory += _memory(process)
     return _Reading(now, cpu, memory)
+
+
+def _machine() -> _Reading:
+    times, memory = psutil.cpu_times(), psutil.virtual_memory()
+    busy = sum(getattr(times, name, 0.0) for name in _BUSY)
+    return _Reading(time.time(), busy, memory.total - memory.available)
 
 
 def _memory(process: psutil.Process) -> int:

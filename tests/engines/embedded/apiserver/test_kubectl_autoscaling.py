@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .kubectl import Kubectl
+from .kubectl import DEPLOYMENT, Kubectl
 
 CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
 MEMORY = {
@@ -82,3 +82,11 @@ def test_get_hpa_shows_targets_and_bounds(kubectl: Kubectl) -> None:
 def _current(share: str) -> dict[str, Any]:
     current = {"averageUtilization": int(share), "averageValue": "120m"}
     return {"type": "Resource", "resource": {"name": "cpu", "current": current}}
+
+
+def test_kubectl_autoscale_makes_one(kubectl: Kubectl) -> None:
+    kubectl.apply(DEPLOYMENT % (2, ""))
+    kubectl("autoscale", "deployment", "web", "--min=2", "--max=4", "--cpu-percent=60")
+    spec = kubectl.read("hpa", "web")["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 4)
+    assert spec["metrics"][0]["resource"]["target"]["averageUtilization"] == 60

@@ -121,3 +121,13 @@ def test_a_container_that_ended_meanwhile_uses_nothing() -> None:
         gone.wait()
     usage = measured(running(gone.pid))["main"]
     assert (usage.cpu, usage.memory) == (0.0, 0)
+
+
+def test_the_node_is_the_whole_machine(start: Start) -> None:
+    meter = Meter(lambda: [])
+    meter.measure([])
+    assert meter.node() is None
+    start(ALONE)
+    meter.measure([])
+    node = meter.node()
+    assert node and node.cpu * node.window >= 0.29 and node.memory > 2**20
