@@ -92,7 +92,8 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         stack.callback(audit.close)
         journal = FileJournal(home / "logs" / "autoscaler.jsonl", metrics.registry)
         stack.callback(journal.close)
-        handlers = plugins(tokens, authorizer, Doings(machine.log_path, machine.dial), time.time)
+        doings = Doings(machine.log_path, machine.dial, machine.meter)
+        handlers = plugins(tokens, authorizer, doings, time.time)
         doors = Doors(Authenticator(credentials.admin_token, tokens), authorizer, audit.write)
         app = ApiServer(store, doors, handlers, metrics)
         server = Server(app, ports["kubernetes"], credentials.certificate, credentials.key, credentials.client_ca)
@@ -114,8 +115,8 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
         manager.start()
         stack.push_async_callback(manager.stop)
-        for task in (asyncio.create_task(_lag(metrics)), asyncio.create_task(keep(home / "logs"))):
-            stack.callback(task.cancel)
+        for always in (_lag(metrics), keep(home / "logs"), machine.meter.keep()):
+            stack.callback(asyncio.create_task(always).cancel)
         yield Parts(store, machine, metrics)
 
 

@@ -17,6 +17,7 @@ from .controllers.endpoint_slice import EndpointSliceController
 from .controllers.garbage_collector import GarbageCollector
 from .controllers.gateway import GatewayController
 from .controllers.gateway_class import GatewayClassController
+from .controllers.horizontal_pod_autoscaler import HorizontalPodAutoscalerController
 from .controllers.inference_service import InferenceServiceController
 from .controllers.issuer import IssuerController
 from .controllers.job import JobController
@@ -66,6 +67,7 @@ def controllers(
         PodController(client, processes, clock, record("kubelet"), account_files),
         ReplicaSetController(client, clock, record("replicaset-controller")),
         DeploymentController(client, clock),
+        HorizontalPodAutoscalerController(client, processes, clock, record("horizontal-pod-autoscaler")),
         JobController(client, clock, record("job-controller")),
         EndpointSliceController(client),
         VolumeClaimController(client),

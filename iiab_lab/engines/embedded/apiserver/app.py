@@ -76,7 +76,7 @@ class ApiServer:
         self._in_flight = InFlight(metrics.registry)
         discovery = Discovery(store.registry, plugins.virtual)
         self._non_resource = NonResource(store.registry, discovery, metrics.registry)
-        self._virtual = {(kind.group, kind.version, kind.plural): handle for kind, handle in plugins.virtual.items()}
+        self._virtual = {(kind.group, kind.version, kind.plural): (kind, do) for kind, do in plugins.virtual.items()}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -140,9 +140,10 @@ class ApiServer:
     async def _of_resource(self, request: Request, info: Info, user: User) -> Response:
         query = dict(request.query_params)
         if virtual := self._virtual.get((info.group, info.version, info.resource)):
-            if info.verb != "create":
+            kind, handle = virtual
+            if info.verb not in kind.verbs:
                 raise _not_allowed()
-            return await virtual(Call(request, info, user, self._store, None, query))  # type: ignore[arg-type]
+            return await handle(Call(request, info, user, self._store, None, query))  # type: ignore[arg-type]
         resource = self._resource(info)
         approval = self._plugins.approvals.get((info.group, info.resource))
         return await self._handler(info, resource)(Call(request, info, user, self._store, resource, query, approval))

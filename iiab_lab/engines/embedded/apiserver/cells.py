@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -147,6 +147,34 @@ def _job(obj: Object) -> list[Any]:
     return [state, f"{status.get('succeeded', 0)}/{obj['spec'].get('completions', 1)}", took, _age(obj)]
 
 
+def _autoscaler(obj: Object) -> list[Any]:
+    spec, status = obj["spec"], obj.get("status") or {}
+    target = spec["scaleTargetRef"]
+    shown = [_target(metric, status.get("currentMetrics") or ()) for metric in spec["metrics"]]
+    targets = ", ".join(shown[:2]) + (f" + {len(shown) - 2} more..." if len(shown) > 2 else "")
+    replicas = status.get("currentReplicas", 0)
+    return [
+        f"{target['kind']}/{target['name']}",
+        targets,
+        spec["minReplicas"],
+        spec["maxReplicas"],
+        replicas,
+        _age(obj),
+    ]
+
+
+def _target(metric: Object, seen: Sequence[Object]) -> str:
+    """`cpu: 12%/80%`; what is not measured yet is unknown."""
+    field = "resource" if "resource" in metric else "containerResource"
+    wanted = metric[field]
+    same = (item[field] for item in seen if item["type"] == metric["type"] and item[field]["name"] == wanted["name"])
+    current: Object = next((s["current"] for s in same if s.get("container") == wanted.get("container")), {})
+    if "averageUtilization" in wanted["target"]:
+        share = f"{current['averageUtilization']}%" if "averageUtilization" in current else "<unknown>"
+        return f"{wanted['name']}: {share}/{wanted['target']['averageUtilization']}%"
+    return f"{wanted['name']}: {current.get('averageValue', '<unknown>')}/{wanted['target']['averageValue']}"
+
+
 def _quota(obj: Object) -> list[Any]:
     status = obj.get("status") or {}
     hard, used = status.get("hard") or (obj.get("spec") or {}).get("hard") or {}, status.get("used") or {}
@@ -235,6 +263,9 @@ KINDS = {
     ("", "ConfigMap"): Cells(_named("Data", "Age"), lambda o: [len(o.get("data") or {}), _age(o)]),
     ("", "Node"): Cells(_named("Status", "Roles", "Age", "Version", wide=("Internal-IP", "OS-Image")), _node),
     ("batch", "Job"): Cells(_named("Status", "Completions", "Duration", "Age"), _job),
+    ("autoscaling", "HorizontalPodAutoscaler"): Cells(
+        _named("Reference", "Targets", "MinPods", "MaxPods", "Replicas", "Age"), _autoscaler
+    ),
     ("", "ServiceAccount"): Cells(_named("Secrets", "Age"), _service_account),
     ("", "ResourceQuota"): Cells(_named("Request", "Limit", "Age"), _quota),
     ("certificates.k8s.io", "CertificateSigningRequest"): Cells(

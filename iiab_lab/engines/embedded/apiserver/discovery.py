@@ -48,7 +48,7 @@ class Discovery:
     def api_resources(self, group: str, version: str) -> Object | None:
         listed = [entry for resource in of(self._registry, group, version) for entry in _plain(resource)]
         listed += [
-            {"name": k.plural, "singularName": "", "namespaced": k.namespaced, "kind": k.kind, "verbs": ["create"]}
+            {"name": k.plural, "singularName": "", "namespaced": k.namespaced, "kind": k.kind, "verbs": list(k.verbs)}
             for k in self._virtual
             if (k.group, k.version) == (group, version)
         ]
@@ -80,7 +80,7 @@ class Discovery:
                 "responseKind": {"group": k.group, "version": k.version, "kind": k.kind},
                 "scope": "Namespaced" if k.namespaced else "Cluster",
                 "singularResource": "",
-                "verbs": ["create"],
+                "verbs": list(k.verbs),
             }
             for k in self._virtual
             if (k.group, k.version) == (group, version)

@@ -9,7 +9,19 @@ from . import own_definitions
 from .authn import Tokens
 from .authz import Authorizer
 from .escalation import Escalation
-from .subresources import Plugins, approval, eviction, logs, portforward, refused, reviews, scale, token
+from .subresources import (
+    Plugins,
+    approval,
+    autoscaling_v1,
+    eviction,
+    logs,
+    metrics,
+    portforward,
+    refused,
+    reviews,
+    scale,
+    token,
+)
 
 
 class Doings(NamedTuple):
@@ -17,6 +29,7 @@ class Doings(NamedTuple):
 
     log_path: logs.LogPath
     dial: portforward.Dial
+    meter: metrics.Meter
 
 
 def plugins(tokens: Tokens, authorizer: Authorizer, doings: Doings, now: Callable[[], float]) -> Plugins:
@@ -32,7 +45,7 @@ def plugins(tokens: Tokens, authorizer: Authorizer, doings: Doings, now: Callabl
             ("*", "*", "scale"): scale.scale,
         },
         sockets={("", "pods", "portforward"): portforward.make(doings.dial)},
-        virtual=reviews.handlers(authorizer, tokens),
+        virtual=reviews.handlers(authorizer, tokens) | metrics.handlers(doings.meter) | autoscaling_v1.handlers(),
         approvals={
             ("apiextensions.k8s.io", "customresourcedefinitions"): own_definitions.keep,
             ("certificates.k8s.io", "certificatesigningrequests"): approval.asked,

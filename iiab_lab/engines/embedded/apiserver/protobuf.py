@@ -55,10 +55,12 @@ def decode(content: bytes) -> Message:
         raise Malformed("the body does not begin with the magic of Kubernetes' protobuf form")
     envelope = dict(_fields(content[len(MAGIC) :]))
     type_meta = {number: _text(value) for number, value in _fields(_block(envelope.get(1, b"")))}
-    kind = type_meta.get(2, "")
-    if kind not in _tables():
+    version, kind = type_meta.get(1, ""), type_meta.get(2, "")
+    # A version whose fields differ has a table of its own.
+    table = next((name for name in (f"{version} {kind}", kind) if name in _tables()), None)
+    if table is None:
         raise Unknown(f"the kind {kind or '(none)'} is not read in protobuf form")
-    return {"apiVersion": type_meta.get(1, ""), "kind": kind, **_message(kind, _block(envelope.get(2, b"")))}
+    return {"apiVersion": version, "kind": kind, **_message(table, _block(envelope.get(2, b"")))}
 
 
 @cache

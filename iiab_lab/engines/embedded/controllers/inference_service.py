@@ -1,21 +1,31 @@
-"""InferenceService (Knative mode) → Knative Service and VirtualService; how they and the model fare → its status.
+"""InferenceService → in Knative mode a Knative Service, in Standard mode a Deployment, its Service and autoscaler; and its status.
 
-Reads:  InferenceServices, (Cluster)ServingRuntimes, the Knative Service, the predictor's Pods and revisions.
-Writes: Knative Service `<name>-predictor`, VirtualService `<name>`; status.{url, address, components, modelStatus, conditions}.
+Reads:  InferenceServices, (Cluster)ServingRuntimes, the Knative Service or Deployment, the predictor's Pods and revisions.
+Writes: these, all named `<name>-predictor`, and VirtualService `<name>`; status.{url, address, components, modelStatus, conditions}.
 Wakes:  on the InferenceService, on what it owns, on its Pods and revisions, on every runtime.
 """
 
 from __future__ import annotations
 
-from ..objects.conditions import Condition, condition, find, merge
-from ..objects.kinds import CLUSTER_SERVING_RUNTIME, INFERENCE_SERVICE, KNATIVE_SERVICE, POD, REVISION, Key
-from ..objects.meta import Object, key_of, labels_of, owner_keys
+from ..objects.conditions import condition, is_true, merge
+from ..objects.kinds import (
+    CLUSTER_SERVING_RUNTIME,
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    INFERENCE_SERVICE,
+    KNATIVE_SERVICE,
+    POD,
+    REVISION,
+    Key,
+)
+from ..objects.meta import Object, controller_of, key_of, labels_of, owner_keys
 from ..objects.names import INFERENCE_SERVICE as LABEL
 from ..objects.names import KN_REVISION
 from ..objects.times import rfc3339
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Result, Watch
 from ..rules import knative, kserve, model_status
+from ..rules import kserve_standard as standard
 
 
 class InferenceServiceController:
@@ -26,6 +36,7 @@ class InferenceServiceController:
         self.watches = (
             Watch(INFERENCE_SERVICE, lambda isvc: [key_of(isvc)]),
             Watch(KNATIVE_SERVICE, owner_keys("InferenceService")),
+            Watch(DEPLOYMENT, owner_keys("InferenceService")),
             Watch(POD, _labelled),
             Watch(REVISION, _labelled),
             Watch(CLUSTER_SERVING_RUNTIME, lambda _: [key_of(isvc) for isvc in client.list(INFERENCE_SERVICE)]),
@@ -38,10 +49,48 @@ class InferenceServiceController:
         runtimes = kserve.supporting(self._client.list(CLUSTER_SERVING_RUNTIME), isvc)
         if not runtimes:
             return await self._no_runtime(isvc)
-        ksvc = await self._client.apply(kserve.service(isvc, runtimes[0]))
-        await self._client.apply(kserve.virtual_service(isvc))
-        await self._client.set_status(INFERENCE_SERVICE, key, self._status(isvc, ksvc, runtimes[0]))
+        deploy = self._standard if kserve.mode(isvc) == kserve.STANDARD else self._knative
+        status = {
+            "observedGeneration": isvc["metadata"].get("generation", 1),
+            "deploymentMode": kserve.mode(isvc),
+            "clusterServingRuntimeName": runtimes[0]["metadata"]["name"],
+            **await deploy(isvc, runtimes[0]),
+        }
+        status["conditions"] = merge((isvc.get("status") or {}).get("conditions"), status["conditions"])
+        await self._client.set_status(INFERENCE_SERVICE, key, status)
         return None
+
+    async def _knative(self, isvc: Object, runtime: Object) -> Object:
+        """→ what the status says of it."""
+        ksvc = await self._client.apply(kserve.service(isvc, runtime))
+        await self._client.apply(kserve.virtual_service(isvc))
+        component = kserve.component(isvc, ksvc)
+        newest = component.get("latestCreatedRevision")
+        pods = [pod for pod in self._pods(isvc) if labels_of(pod).get(KN_REVISION) == newest]
+        settled = bool(newest) and newest == component.get("latestReadyRevision")
+        return {
+            **kserve.status(isvc, ksvc, rfc3339(self._clock.now())),
+            "components": {"predictor": component},
+            "modelStatus": model_status.observed(isvc, settled, pods),
+        }
+
+    async def _standard(self, isvc: Object, runtime: Object) -> Object:
+        """→ what the status says of it."""
+        key = Key(isvc["metadata"]["namespace"], kserve.predictor(isvc))
+        present = self._client.get(DEPLOYMENT, key)
+        deployed = await self._client.apply(standard.deployment(isvc, runtime, present))
+        await self._client.apply(standard.service(isvc, runtime))
+        await self._client.apply(standard.virtual_service(isvc))
+        if standard.is_autoscaled(isvc):
+            await self._client.apply(standard.autoscaler(isvc, runtime))
+        elif (scaler := self._client.get(HORIZONTAL_POD_AUTOSCALER, key)) and controller_of(scaler):
+            await self._client.delete(HORIZONTAL_POD_AUTOSCALER, key)
+        said = standard.status(isvc, deployed, rfc3339(self._clock.now()))
+        settled = is_true({"status": said}, "PredictorReady")
+        return {**said, "modelStatus": model_status.observed(isvc, settled, self._pods(isvc))}
+
+    def _pods(self, isvc: Object) -> list[Object]:
+        return self._client.list(POD, isvc["metadata"]["namespace"], {LABEL: isvc["metadata"]["name"]})
 
     async def _no_runtime(self, isvc: Object) -> None:
         model, now = isvc["spec"]["predictor"].get("model") or {}, rfc3339(self._clock.now())
@@ -58,46 +107,11 @@ class InferenceServiceController:
         ingress = condition("IngressReady", "Unknown", "Predictor ingress not created", now=now)
         status = {
             "observedGeneration": isvc["metadata"].get("generation", 1),
-            "deploymentMode": "Knative",
+            "deploymentMode": kserve.mode(isvc),
             "modelStatus": model_status.failed("InvalidSpec", failure, isvc),
             "conditions": merge((isvc.get("status") or {}).get("conditions"), knative.ready([not_ready, ingress], now)),
         }
         await self._client.set_status(INFERENCE_SERVICE, key_of(isvc), status)
-
-    def _status(self, isvc: Object, ksvc: Object, runtime: Object) -> Object:
-        meta, before = isvc["metadata"], isvc.get("status") or {}
-        component = kserve.component(isvc, ksvc)
-        pods = self._client.list(POD, meta["namespace"], {LABEL: meta["name"]})
-        latest = [pod for pod in pods if labels_of(pod).get(KN_REVISION) == component.get("latestCreatedRevision")]
-        status: Object = {
-            "observedGeneration": meta.get("generation", 1),
-            "deploymentMode": "Knative",
-            "clusterServingRuntimeName": runtime["metadata"]["name"],
-            "components": {"predictor": component},
-            "modelStatus": model_status.observed(isvc, component, latest),
-            "conditions": merge(before.get("conditions"), self._conditions(ksvc)),
-        }
-        if any(item["type"] == "IngressReady" and item["status"] == "True" for item in status["conditions"]):
-            status["url"] = f"http://{knative.external(meta['name'], meta['namespace'])}"
-            status["address"] = {"url": f"http://{meta['name']}.{meta['namespace']}.svc.cluster.local"}
-        return status
-
-    def _conditions(self, ksvc: Object) -> list[Condition]:
-        now, current = rfc3339(self._clock.now()), ksvc if knative.is_current(ksvc) else None
-        predictor = knative.copied("PredictorReady", current, "Ready", now)
-        routed = find(current, "RoutesReady")
-        if routed and routed["status"] == "True":
-            ingress = condition("IngressReady", True, now=now)
-        else:
-            ingress = condition("IngressReady", "Unknown", "Predictor ingress not created", now=now)
-        informational = [
-            knative.copied("PredictorConfigurationReady", current, "ConfigurationsReady", now),
-            knative.copied("LatestDeploymentReady", current, "ConfigurationsReady", now),
-            knative.copied("PredictorRouteReady", current, "RoutesReady", now),
-            knative.copied("RoutesReady", current, "RoutesReady", now),
-            condition("Stopped", False, now=now),
-        ]
-        return [*({**item, "severity": "Info"} for item in informational), *knative.ready([predictor, ingress], now)]
 
 
 def _labelled(obj: Object) -> list[Key]:

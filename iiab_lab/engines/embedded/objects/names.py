@@ -18,6 +18,9 @@ SIDECAR = "istio-proxy"
 # KServe's: what the InferenceService controller leaves on a Pod template for the Pod webhook.
 STORAGE_URI = "internal.serving.kserve.io/storage-initializer-sourceuri"
 INFERENCE_SERVICE = "serving.kserve.io/inferenceservice"
+# KServe's, on an InferenceService: what it becomes, and who scales it in Standard mode.
+DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
+AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
 
 # Knative's.
 KN_REVISION = "serving.knative.dev/revision"

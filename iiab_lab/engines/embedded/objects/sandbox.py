@@ -67,3 +67,13 @@ class UnknownImage(Exception):
 
 class StartFailed(Exception):
     """The machine refused to start the program; the message says why."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a container and everything it started use: cores, over `window` seconds up to `timestamp`; bytes, then."""
+
+    timestamp: float  # seconds since the epoch
+    window: float
+    cpu: float
+    memory: int

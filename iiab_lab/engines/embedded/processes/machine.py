@@ -20,7 +20,7 @@ from typing import Any
 
 from ..objects.kinds import Key
 from ..objects.names import SIDECAR
-from ..objects.sandbox import Container, Sandbox, State
+from ..objects.sandbox import Container, Sandbox, State, Usage
 from ..rules.pod_volumes import expand
 from . import images, mounts, probes
 from .drain import drained
@@ -28,6 +28,7 @@ from .port_pool import PortPool
 from .proxy import FileProxy
 from .rundir import admin_socket, app_socket
 from .supervisor import Command, Supervisor
+from .usage import Meter, Running
 
 _TAIL = 2000
 
@@ -48,6 +49,7 @@ class Machine:
         self._ended: dict[tuple[str, str], asyncio.Event] = {}
         self._changed: asyncio.Queue[str] = asyncio.Queue()
         self.supervisor = Supervisor(home, self._on_end)
+        self.meter = Meter(self._running)
 
     def keep_warm(self) -> None:
         """The warm parents of the images; from then on their programs start in milliseconds."""
@@ -113,6 +115,9 @@ class Machine:
         while True:
             yield await self._changed.get()
 
+    def usage(self, uid: str) -> Mapping[str, Usage]:
+        return self.meter.usage(uid)
+
     async def dial(self, pod: Key, uid: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to the application behind a containerPort, past its sidecar; raises OSError where none listens."""
         known = self._pods.get(uid)
@@ -131,6 +136,13 @@ class Machine:
         pod = self._pods.get(uid)
         states = [state for (owner, _), state in self._states.items() if owner == uid]
         return bool(pod and pod.sandbox.meshed) and sum(state.exit_code is None for state in states) > 1
+
+    def _running(self) -> list[Running]:
+        return [
+            Running(uid, name, state.pid, state.started)
+            for (uid, name), state in self._states.items()
+            if state.exit_code is None
+        ]
 
     def _rewritten(self, pod: _Pod, text: str) -> str:
         return mounts.rewrite(text, pod.folder, {mount.path for mount in pod.sandbox.mounts})

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from ..envoy.snapshot import Snapshot
 from ..objects.kinds import Key, Kind
 from ..objects.meta import Object
-from ..objects.sandbox import Container, Sandbox, State
+from ..objects.sandbox import Container, Sandbox, State, Usage
 from ..rules.autoscaling.decider import Decision
 from ..rules.autoscaling.metrics import Stat
 from ..rules.autoscaling.settings import Settings
@@ -194,6 +194,10 @@ class Processes(Protocol):
 
     async def probe(self, uid: str, container: str, probe: Mapping[str, Any]) -> str:
         """Runs a Kubernetes probe (httpGet, tcpSocket; numeric ports) once. "" if it passes, else why it does not."""
+        ...
+
+    def usage(self, uid: str) -> Mapping[str, Usage]:
+        """Of each container of a Pod that runs, measured every 15 s; nothing until all of them have been."""
         ...
 
     def changes(self) -> AsyncIterator[str]:

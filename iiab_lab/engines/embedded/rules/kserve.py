@@ -7,15 +7,27 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..objects.conditions import Condition, condition, is_true
 from ..objects.kinds import KNATIVE_SERVICE, VIRTUAL_SERVICE
 from ..objects.meta import Object, annotations_of, labels_of, new
-from ..objects.names import INFERENCE_SERVICE, STORAGE_URI
+from ..objects.names import DEPLOYMENT_MODE, INFERENCE_SERVICE, STORAGE_URI
 from . import knative
 
 CONTAINER = "kserve-container"
 _AUTOSCALING = "autoscaling.knative.dev/"
 _GATEWAYS = ["knative-serving/knative-local-gateway", "knative-serving/knative-ingress-gateway"]
 _LOCAL = "knative-local-gateway.istio-system.svc.cluster.local"
+
+
+KNATIVE, STANDARD = "Knative", "Standard"
+# Every name that the annotation may say, older ones included.
+MODES = {KNATIVE: KNATIVE, "Serverless": KNATIVE, STANDARD: STANDARD, "RawDeployment": STANDARD}
+
+
+def mode(isvc: Object) -> str:
+    """Knative or Standard: what was recorded once stays; else the annotation decides, else Knative."""
+    recorded = (isvc.get("status") or {}).get("deploymentMode")
+    return str(recorded or MODES.get(annotations_of(isvc).get(DEPLOYMENT_MODE, ""), KNATIVE))
 
 
 def predictor(isvc: Object) -> str:
@@ -49,14 +61,13 @@ def _fits(offered: Object, wanted: Object) -> bool:
 
 def service(isvc: Object, runtime: Object) -> Object:
     """The Knative Service `<name>-predictor`, traffic and canary included."""
-    meta, spec = isvc["metadata"], isvc["spec"]["predictor"]
+    meta = isvc["metadata"]
     labels = {**labels_of(isvc), INFERENCE_SERVICE: meta["name"], "component": "predictor"}
     template = {
         "metadata": {"labels": labels, "annotations": _annotations(isvc, runtime)},
-        "spec": _pod_spec(isvc, runtime),
+        "spec": pod_spec(isvc, runtime) | _limits(isvc),
     }
     body = {"template": template, "traffic": traffic(isvc)}
-    assert spec is not None
     return new(KNATIVE_SERVICE, predictor(isvc), meta["namespace"], owner=isvc, labels=labels_of(isvc), spec=body)
 
 
@@ -103,7 +114,14 @@ def _annotations(isvc: Object, runtime: Object) -> dict[str, str]:
     return made
 
 
-def _pod_spec(isvc: Object, runtime: Object) -> Object:
+def _limits(isvc: Object) -> Object:
+    spec = isvc["spec"]["predictor"]
+    pairs = (("timeout", "timeoutSeconds"), ("containerConcurrency", "containerConcurrency"))
+    return {ours: spec[theirs] for theirs, ours in pairs if theirs in spec}
+
+
+def pod_spec(isvc: Object, runtime: Object) -> Object:
+    """The runtime's containers with what the model adds to them."""
     spec, model = isvc["spec"]["predictor"], isvc["spec"]["predictor"].get("model") or {}
     containers = copy.deepcopy(runtime["spec"]["containers"])
     for container in containers:
@@ -118,9 +136,6 @@ def _pod_spec(isvc: Object, runtime: Object) -> Object:
             for item in container.get("env") or ()
         ]
     made: Object = {"containers": containers}
-    for theirs, ours in (("timeout", "timeoutSeconds"), ("containerConcurrency", "containerConcurrency")):
-        if theirs in spec:
-            made[ours] = spec[theirs]
     if "serviceAccountName" in spec:
         made["serviceAccountName"] = spec["serviceAccountName"]
     return made
@@ -177,3 +192,30 @@ def component(isvc: Object, ksvc: Object) -> Object:
                 made["previousRolledoutRevision"] = made["latestRolledoutRevision"]
             made["latestRolledoutRevision"] = ready
     return made
+
+
+def status(isvc: Object, ksvc: Object, now: str) -> Object:
+    """status.conditions, and the addresses once there is a way to them."""
+    meta = isvc["metadata"]
+    made: Object = {"conditions": _conditions(ksvc, now)}
+    if any(item["type"] == "IngressReady" and item["status"] == "True" for item in made["conditions"]):
+        made["url"] = f"http://{knative.external(meta['name'], meta['namespace'])}"
+        made["address"] = {"url": f"http://{meta['name']}.{meta['namespace']}.svc.cluster.local"}
+    return made
+
+
+def _conditions(ksvc: Object, now: str) -> list[Condition]:
+    current = ksvc if knative.is_current(ksvc) else None
+    predictor_ready = knative.copied("PredictorReady", current, "Ready", now)
+    if is_true(current, "RoutesReady"):
+        ingress = condition("IngressReady", True, now=now)
+    else:
+        ingress = condition("IngressReady", "Unknown", "Predictor ingress not created", now=now)
+    informational = [
+        knative.copied("PredictorConfigurationReady", current, "ConfigurationsReady", now),
+        knative.copied("LatestDeploymentReady", current, "ConfigurationsReady", now),
+        knative.copied("PredictorRouteReady", current, "RoutesReady", now),
+        knative.copied("RoutesReady", current, "RoutesReady", now),
+        condition("Stopped", False, now=now),
+    ]
+    return [*({**item, "severity": "Info"} for item in informational), *knative.ready([predictor_ready, ingress], now)]

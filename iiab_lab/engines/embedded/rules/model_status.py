@@ -16,12 +16,11 @@ def failed(transition: str, failure: Object, isvc: Object) -> Object:
     }
 
 
-def observed(isvc: Object, component: Object, pods: list[Object]) -> Object:
-    """`pods` are those of the latest created revision."""
+def observed(isvc: Object, settled: bool, pods: list[Object]) -> Object:
+    """`pods` are those of the newest version, `settled` says whether that version has been ready."""
     loaded = sum(is_true(pod, "Ready") for pod in pods)
     copies = {"copies": {"totalCopies": loaded, "failedCopies": 0}}
-    newest = component.get("latestCreatedRevision")
-    if newest and newest == component.get("latestReadyRevision") and (loaded or not pods):
+    if settled and (loaded or not pods):
         states = {
             "activeModelState": "Loaded" if loaded else "Standby",
             "targetModelState": "Loaded" if loaded else "Standby",

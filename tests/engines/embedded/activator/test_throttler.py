@@ -21,6 +21,12 @@ def in_loop(body: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(body(), 20))
 
 
+def made(limit: int, *backends: str) -> Revision:
+    revision = Revision()
+    revision.update(Capacity(limit=limit, backends=backends))
+    return revision
+
+
 async def settled() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
@@ -28,7 +34,7 @@ async def settled() -> None:
 
 def test_requests_wait_for_the_first_pod_and_go_in_order() -> None:
     async def body() -> None:
-        revision, went = Revision(Capacity(limit=1)), list[int]()
+        revision, went = made(1), list[int]()
 
         async def request(number: int) -> None:
             backend = await revision.acquire()
@@ -47,7 +53,7 @@ def test_requests_wait_for_the_first_pod_and_go_in_order() -> None:
 
 def test_a_pod_never_has_more_than_its_limit_and_no_place_stays_empty() -> None:
     async def body() -> None:
-        revision = Revision(Capacity(limit=2, backends=(A, B)))
+        revision = made(2, A, B)
         held = [await revision.acquire() for _ in range(4)]
         assert Counter(held) == {A: 2, B: 2}
         fifth = asyncio.create_task(revision.acquire())
@@ -63,11 +69,11 @@ def test_policies_by_limit_are_knatives() -> None:
     """Up to 3: the first with room; above: in turn; none: the less busy of two."""
 
     async def body() -> None:
-        first = Revision(Capacity(limit=3, backends=(A, B, C)))
+        first = made(3, A, B, C)
         assert [await first.acquire() for _ in range(4)] == [A, A, A, B]
-        turn = Revision(Capacity(limit=10, backends=(A, B, C)))
+        turn = made(10, A, B, C)
         assert [await turn.acquire() for _ in range(6)] == [A, B, C, A, B, C]
-        free = Revision(Capacity(limit=0, backends=(A, B)))
+        free = made(0, A, B)
         assert Counter([await free.acquire() for _ in range(100)]) == {A: 50, B: 50}
 
     in_loop(body)
@@ -75,7 +81,7 @@ def test_policies_by_limit_are_knatives() -> None:
 
 def test_who_goes_away_takes_no_place_along() -> None:
     async def body() -> None:
-        revision = Revision(Capacity(limit=1))
+        revision = made(1)
         gone = [asyncio.create_task(revision.acquire()) for _ in range(3)]
         stays = asyncio.create_task(revision.acquire())
         await settled()
@@ -102,8 +108,6 @@ def test_a_full_queue_a_late_request_and_a_hopeless_revision_are_refused(monkeyp
         for task in waiting:
             with pytest.raises(Refused, match="context deadline exceeded"):
                 await task
-        late = asyncio.create_task(Revision().acquire())
-        late.cancel()
         hopeless = Revision(Capacity())
         held = asyncio.create_task(hopeless.acquire())
         await settled()

@@ -29,6 +29,7 @@ from iiab_lab.engines.embedded.controllers.namespace import NamespaceController
 from iiab_lab.engines.embedded.controllers.resource_quota import ResourceQuotaController
 from iiab_lab.engines.embedded.credentials import Credentials
 from iiab_lab.engines.embedded.objects.kinds import Key
+from iiab_lab.engines.embedded.objects.sandbox import Usage
 from iiab_lab.engines.embedded.reconcile.clock import SystemClock
 from iiab_lab.engines.embedded.reconcile.local_client import LocalClient
 from iiab_lab.engines.embedded.reconcile.manager import Manager
@@ -43,6 +44,20 @@ from iiab_lab.kube import Kube, documents
 from .kubectl import KUBECTL, Kubectl
 
 WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+class Measured:
+    """A meter that tells what it is given: by uid of a Pod, and of the Node."""
+
+    def __init__(self) -> None:
+        self.pods: dict[str, dict[str, Usage]] = {}
+        self.whole: Usage | None = None
+
+    def usage(self, uid: str) -> dict[str, Usage]:
+        return self.pods.get(uid, {})
+
+    def node(self) -> Usage | None:
+        return self.whole
 
 
 class Running:
@@ -77,7 +92,8 @@ class Running:
         async def dial(pod: Key, uid: str, port: int) -> Any:
             return await asyncio.open_connection("127.0.0.1", self.listeners.get(port, 1))
 
-        doings = Doings(lambda *key: self.home / "logs" / "-".join(map(str, key)), dial)
+        self.meter = Measured()
+        doings = Doings(lambda *key: self.home / "logs" / "-".join(map(str, key)), dial, self.meter)
         handlers = plugins(tokens, authorizer, doings, time.time)
         metrics, audit = Metrics(), Audit(self.home / "audit.log")
         doors = Doors(Authenticator(credentials.admin_token, tokens), authorizer, audit.write)

@@ -19,7 +19,7 @@ from iiab_lab.assets import manifests
 from iiab_lab.engines.embedded.envoy.snapshot import Snapshot
 from iiab_lab.engines.embedded.objects.kinds import POD, Key, Kind
 from iiab_lab.engines.embedded.objects.meta import Object
-from iiab_lab.engines.embedded.objects.sandbox import Container, Sandbox, State, UnknownImage
+from iiab_lab.engines.embedded.objects.sandbox import Container, Sandbox, State, UnknownImage, Usage
 from iiab_lab.engines.embedded.processes.images import IMAGES, repository
 from iiab_lab.engines.embedded.reconcile.local_client import LocalClient
 from iiab_lab.engines.embedded.reconcile.manager import Manager, Metrics
@@ -77,6 +77,8 @@ class RecordingMachine:
         self.dead: set[str] = set()
         self.started: list[tuple[str, str, int]] = []  # (Pod, container, attempt)
         self.specs: dict[tuple[str, str], Container] = {}
+        self.load = (0.0, 2**20)  # of every container: cores, bytes
+        self.measured = True
 
     async def prepare(self, sandbox: Sandbox) -> Mapping[int, int]:
         given = self._given.setdefault(sandbox.uid, {})
@@ -111,6 +113,11 @@ class RecordingMachine:
 
     async def probe(self, uid: str, container: str, probe: Mapping[str, Any]) -> str:
         return "probe failed: no answer" if container in self.unready | self.dead else ""
+
+    def usage(self, uid: str) -> Mapping[str, Usage]:
+        cores, memory = self.load
+        running = [name for (owner, name), state in self._states.items() if owner == uid and state.exit_code is None]
+        return {name: Usage(self._clock.now(), 15.0, cores, memory) for name in running} if self.measured else {}
 
     async def changes(self) -> AsyncIterator[str]:
         while True:

@@ -30,18 +30,19 @@ Socket = Callable[["WebSocket", "Info", "User", "Store"], Awaitable[None]]
 
 
 class VirtualKind(NamedTuple):
-    """A kind that is posted and answered, never stored."""
+    """A kind that is answered, never stored; most are posted."""
 
     group: str
     version: str
     kind: str
     plural: str
     namespaced: bool
+    verbs: tuple[str, ...] = ("create",)
 
 
 @dataclass(frozen=True)
 class Plugins:
-    """`subresources`: (group, plural, subresource) → handler; `virtual`: kind → handler of POST;
+    """`subresources`: (group, plural, subresource) → handler; `virtual`: kind → handler of its verbs;
 
     `sockets`: (group, plural, subresource) → what happens on a WebSocket there; `approvals`: (group, plural) → what its writers must pass beyond RBAC.
     """

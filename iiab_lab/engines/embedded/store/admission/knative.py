@@ -18,7 +18,6 @@ _CONFIG = Key(NAMESPACE, NAME)
 _RESOURCES, _CONFIGS = "validation.webhook.serving.knative.dev", "config.webhook.serving.knative.dev"
 _OWN, _TEMPLATES = "metadata.annotations", "spec.template.metadata.annotations"
 _MISPLACED = f'autoscaling annotations must be put under "{_TEMPLATES}" to work'
-_NOT_KNATIVE = ("Standard", "RawDeployment")
 
 
 def config(admit: Admit) -> Object | None:
@@ -56,7 +55,7 @@ def inference_service(admit: Admit) -> Object | None:
     if obj is None or admit.subresource:
         return obj
     given = annotations_of(obj)
-    if given.get("serving.kserve.io/deploymentMode") not in _NOT_KNATIVE:
+    if kserve.mode(obj) == kserve.KNATIVE:
         given = kserve.autoscaling(obj, given)
         _require([(f"{_OWN}.{key}", said) for key, said in _problems(admit.reader, given)])
     return obj

@@ -1,0 +1,145 @@
+"""Running containers → what each uses, measured every 15 s like metrics-server: CPU and memory of its whole process tree.
+
+Whatever a container forks counts for it, also what has left its tree but not its session. Memory is proportional (PSS) where
+the system tells it: pages that forked children share count once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import psutil
+
+from ..objects.sandbox import Usage
+
+WINDOW_SECONDS = 15.0
+# A new container is told about once it has run that long: over less, a start looks like load.
+_FRESH_SECONDS = 10.0
+# What a processor does, of psutil's times: those of guests are in `user` and `nice` already.
+_BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
+
+
+class Running(NamedTuple):
+    """One attempt of a container, and the process that leads its session."""
+
+    uid: str
+    container: str
+    pid: int
+    started: float
+
+
+@dataclass(frozen=True)
+class _Reading:
+    at: float
+    cpu: float  # seconds, since the container started
+    memory: int
+
+
+class Meter:
+    def __init__(self, running: Callable[[], Sequence[Running]]) -> None:
+        self._running = running
+        self._read: dict[Running, _Reading] = {}
+        self._usages: dict[str, dict[str, Usage]] = {}
+        self._machine: _Reading | None = None
+        self._node: Usage | None = None
+
+    async def keep(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.to_thread(self.measure, self._running())
+            await asyncio.sleep(WINDOW_SECONDS)
+
+    def usage(self, uid: str) -> Mapping[str, Usage]:
+        """Of each container of a Pod; nothing while any that runs is not measured yet."""
+        return self._usages.get(uid, {})
+
+    def node(self) -> Usage | None:
+        """Of the whole machine, whoever runs there."""
+        return self._node
+
+    def measure(self, running: Sequence[Running]) -> None:
+        families, now = _families({one.pid for one in running}), time.time()
+        readings = {one: _reading(families.get(one.pid, ()), now) for one in running}
+        usages: dict[str, dict[str, Usage | None]] = {}
+        for one, reading in readings.items():
+            usages.setdefault(one.uid, {})[one.container] = _between(self._read.get(one), reading, one.started)
+        machine = _machine()
+        self._node, self._machine = _between(self._machine, machine, machine.at), machine
+        self._read = readings
+        self._usages = {
+            uid: {name: usage for name, usage in of.items() if usage}
+            for uid, of in usages.items()
+            if all(usage is not None for usage in of.values())
+        }
+
+
+def _between(before: _Reading | None, after: _Reading, started: float) -> Usage | None:
+    if before is None:
+        if after.at - started < _FRESH_SECONDS:
+            return None
+        before = _Reading(started, 0.0, 0)
+    window = max(after.at - before.at, 1e-3)
+    # What a dead orphan used is lost to its tree: the sum can fall, use cannot.
+    return Usage(after.at, window, max(0.0, after.cpu - before.cpu) / window, after.memory)
+
+
+def _families(leaders: set[int]) -> dict[int, list[psutil.Process]]:
+    """Each leader's processes: those below it, nearer to it than to another; then those of its session."""
+    processes = {process.pid: process for process in psutil.process_iter()}
+    parents = {pid: parent for pid, process in processes.items() if (parent := _parent(process)) is not None}
+    found: dict[int, list[psutil.Process]] = {}
+    for pid, process in processes.items():
+        leader = next((above for above in _ancestry(pid, parents) if above in leaders), None) or _session(pid)
+        if leader in leaders:
+            found.setdefault(leader, []).append(process)
+    return found
+
+
+def _ancestry(pid: int, parents: Mapping[int, int]) -> Iterable[int]:
+    """Itself first. A pid that was given out again meanwhile could close a ring."""
+    seen: set[int] = set()
+    while pid and pid not in seen:
+        yield pid
+        seen.add(pid)
+        pid = parents.get(pid, 0)
+
+
+def _parent(process: psutil.Process) -> int | None:
+    with contextlib.suppress(psutil.Error):
+        return process.ppid()
+    return None
+
+
+def _session(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return os.getsid(pid)
+    return 0
+
+
+def _reading(family: Iterable[psutil.Process], now: float) -> _Reading:
+    cpu, memory = 0.0, 0
+    for process in family:
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            cpu += sum(process.cpu_times()[:4])  # its own and its dead children's, in user and in system mode
+            memory += _memory(process)
+    return _Reading(now, cpu, memory)
+
+
+def _machine() -> _Reading:
+    times, memory = psutil.cpu_times(), psutil.virtual_memory()
+    busy = sum(getattr(times, name, 0.0) for name in _BUSY)
+    return _Reading(time.time(), busy, memory.total - memory.available)
+
+
+def _memory(process: psutil.Process) -> int:
+    if sys.platform == "linux":
+        with contextlib.suppress(psutil.AccessDenied):
+            return int(process.memory_full_info().pss)
+    return int(process.memory_info().rss)
