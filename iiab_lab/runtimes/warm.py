@@ -1,11 +1,11 @@
 """Imports paid once → processes that serve a few milliseconds after they are asked for: forked from a warm parent.
 
-`python -m iiab_lab.runtimes.warm [--once] MODULE…` with a socket for standard input. It imports the modules, lets those that
-have a `prepare()` do what is the same for everybody, and keeps one forked spare that waits on the socket. A spare takes one
-request, answers, and is from then on what `python -m MODULE …` would have been; the parent forks the next, and never
-predicts. JSON both ways; a request's length, in four bytes, comes before it, so that a spare takes no other's:
+`python -m iiab_lab.runtimes.warm [--once] MODULE,…` with a socket for standard input. It imports the modules, lets those that
+have a `prepare()` do what is the same for everybody, and keeps a few forked spares that wait on the socket. A spare takes one
+request, answers, and is from then on what `python -m MODULE …` would have been. The parent forks others in its place, and
+never predicts. One JSON object a packet, ended by a newline:
 
-    → {"id", "argv", "env", "cwd", "log"}   ← {"id", "pid"} or {"id", "why"}, and a newline
+    → {"id", "argv", "env", "cwd", "log"}   ← {"id", "pid"} or {"id", "why"}
 
 A spare is nobody's child here: it is forked twice, so that whoever started the parent adopts, reaps and signals it, and no
 server minds when the parent dies. With `--once`, where forking is unsafe, the process itself is the spare.
@@ -14,10 +14,13 @@ server minds when the parent dies. With `--once`, where forking is unsafe, the p
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import ctypes
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -32,6 +35,7 @@ from ..errors import Unsupported
 
 LINUX = sys.platform == "linux"
 _SET_PARENT_DEATH_SIGNAL = 1
+_SPARES, _QUIET = 4, 0.5  # two Pods at once, an initializer and a server each; seconds
 # What Python and its libraries read when they are loaded: who wants it otherwise than it was is started anew.
 _READ_AT_IMPORT = (
     *("PYTHON", "LD_", "DYLD_", "LANG", "LC_", "TZ", "OMP_", "OPENBLAS_", "MKL_", "SKLEARN_", "KSERVE_"),
@@ -43,17 +47,20 @@ def main() -> int:
     """Until the socket is closed; in a spare, whatever the module's `main()` returns."""
     parser = argparse.ArgumentParser(prog="python -m iiab_lab.runtimes.warm", description="Forks model servers.")
     parser.add_argument("--once", action="store_true", help="be the spare instead of forking it")
-    parser.add_argument("modules", nargs="+", metavar="MODULE")
-    arguments = parser.parse_args([word for word in sys.argv[1:] if word.strip()])
+    parser.add_argument("modules", metavar="MODULE,…", help="what to import")
+    parser.add_argument(
+        "room", nargs="?", help="blanks: a process shows no more arguments than fit where it got its first"
+    )
+    arguments = parser.parse_args()
     title([word for word in sys.orig_argv if word.strip()])
     channel = _channel()
     sys.argv[1:] = []  # KServe parses it at import
-    modules = {name: _prepared(name) for name in arguments.modules}
+    modules = {name: _prepared(name) for name in arguments.modules.split(",")}
     gc.collect()
     gc.freeze()  # the collector's marks would copy every page they touch
     if arguments.once:
         return _wait(channel, modules, None)
-    claim = _keep_a_spare()
+    claim = _keep_spares()
     return 1 if claim is None else _wait(channel, modules, claim)
 
 
@@ -72,26 +79,35 @@ def _channel() -> socket.socket:
 
 
 def _prepared(name: str) -> ModuleType:
+    """What `python -m NAME` runs; of a package, that is its `__main__`."""
     module = import_module(name)
+    if hasattr(module, "__path__"):
+        module = import_module(f"{name}.__main__")
     if hasattr(module, "prepare"):
         module.prepare()
     return module
 
 
-def _keep_a_spare() -> int | None:
+def _keep_spares() -> int | None:
     """In a spare, the pipe by which it tells that it is claimed; in the parent None, when a spare ended unclaimed."""
-    owner = os.getppid()
+    owner, waiting = os.getppid(), list[int]()
     while True:
-        _one_thread()
-        told, tell = os.pipe()
-        if _orphan(owner):
+        # While others are just starting, a fork would only take their cores: it can wait for as long as there is a spare.
+        pause = None if len(waiting) == _SPARES else _QUIET if waiting else 0.0
+        told_now = select.select(waiting, [], [], pause)[0]
+        for told in told_now:
+            waiting.remove(told)
+            claimed = os.read(told, 1)
             os.close(told)
-            return tell
-        os.close(tell)
-        claimed = os.read(told, 1)
-        os.close(told)
-        if not claimed:
-            return None
+            if not claimed:
+                return None
+        if not told_now:
+            _one_thread()
+            told, tell = os.pipe()
+            if _orphan(owner):
+                return tell
+            os.close(tell)
+            waiting.append(told)
 
 
 def _one_thread() -> None:
@@ -126,12 +142,15 @@ def _orphan(owner: int) -> bool:
 def _wait(channel: socket.socket, modules: Mapping[str, ModuleType], claim: int | None) -> int:
     """A spare's life: one request, and then that program. Whoever asks no more gets no answer, and no process."""
     with channel:
-        size = channel.recv(4, socket.MSG_WAITALL)
-        if not size:
-            return 0
-        request = json.loads(channel.recv(int.from_bytes(size), socket.MSG_WAITALL))
+        line = b""
+        while not line.endswith(b"\n"):
+            line += (chunk := channel.recv(1 << 20))
+            if not chunk:
+                return 0
+        request = json.loads(line)
         if claim is not None:
-            os.write(claim, b"1")
+            with contextlib.suppress(BrokenPipeError):  # the parent may be dead
+                os.write(claim, b"1")
         answer: dict[str, Any] = {"id": request["id"]}
         try:
             os.chdir(request["cwd"])
@@ -157,7 +176,11 @@ def _become(argv: list[str], environment: Mapping[str, str], modules: Mapping[st
     tempfile.tempdir = None
     sys.path[0], sys.argv[:] = os.getcwd(), [str(module.__file__), *argv[3:]]
     code: int = module.main()
-    return code
+    # Python would take every module apart before it ends, and copy each page it shares: that takes longer than its work.
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def _at_import(environment: Mapping[str, str]) -> dict[str, str]:

@@ -24,6 +24,11 @@ def model_server(lab: Lab) -> psutil.Process:
     return next(p for p in lab.processes() if "iiab_lab.runtimes.sklearn" in p.cmdline())
 
 
+def warm(lab: Lab) -> list[psutil.Process]:
+    """The warm parent of the model servers and its spares."""
+    return [p for p in lab.processes() if "iiab_lab.runtimes.warm" in p.cmdline()]
+
+
 def spawner(lab: Lab) -> psutil.Process:
     return next(p for p in lab.processes() if any(word.endswith("spawner.py") for word in p.cmdline()))
 
@@ -36,13 +41,23 @@ def objects(lab: Lab) -> set[str]:
     }
 
 
-def test_a_dead_model_server_is_503_and_back_without_help(fresh_lab: Lab) -> None:
+def test_a_dead_model_server_is_back_without_help_and_503_at_most_until_then(fresh_lab: Lab) -> None:
     token, victim = fresh_lab.token("tenant-a"), model_server(fresh_lab)
     victim.kill()
     victim.wait(10)
-    assert predict(fresh_lab, token) == 503
+    assert predict(fresh_lab, token) in (200, 503)
     eventually(lambda: predict(fresh_lab, token) == 200, 60)
     assert model_server(fresh_lab).pid != victim.pid
+
+
+def test_a_model_server_outlives_its_warm_parent_which_comes_back(fresh_lab: Lab) -> None:
+    token, server = fresh_lab.token("tenant-a"), model_server(fresh_lab)
+    assert server.ppid() == spawner(fresh_lab).pid
+    parent = eventually(lambda: min(warm(fresh_lab), key=lambda process: process.create_time()))
+    parent.kill()
+    assert predict(fresh_lab, token) == 200 and server.is_running()
+    eventually(lambda: parent not in warm(fresh_lab) and len(warm(fresh_lab)) > 1, 60)
+    assert predict(fresh_lab, token) == 200 and model_server(fresh_lab) == server
 
 
 def test_identity_restarts_and_its_tokens_live_on(fresh_lab: Lab) -> None:

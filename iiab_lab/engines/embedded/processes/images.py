@@ -43,13 +43,13 @@ def _prometheus() -> Program:
     return Program((str(provide.provide()),))
 
 
-_ROOM = " " * 256  # a process shows its arguments where its first ones stood, and a model server's are longer
+_ROOM = " " * 256  # where a model server shows its own arguments, which are longer
 
 IMAGES: dict[str, Callable[[], Program]] = {
     "envoyproxy/envoy": _envoy,
     "iiab-lab/identity": _python("iiab_lab.services.identity"),
     "iiab-lab/management": _python("iiab_lab.services.management"),
-    "iiab-lab/models": _python("iiab_lab.models"),
+    "iiab-lab/models": _python("iiab_lab.models", "sklearn"),
     "iiab-lab/ratelimit": _python("iiab_lab.services.ratelimit"),
     "istio/proxyv2": _envoy,
     "knative/activator": _python("iiab_lab.engines.embedded.activator"),
@@ -60,9 +60,12 @@ IMAGES: dict[str, Callable[[], Program]] = {
 
 
 def warm_parents(*, forks: bool = sys.platform == "linux") -> dict[str, WarmParent]:
-    """One for everything that starts a scikit-learn model. Where forking is unsafe, it serves one start and is replaced."""
-    modules = ("iiab_lab.runtimes.sklearn", "iiab_lab.runtimes.storage")
-    argv = (sys.executable, "-m", "iiab_lab.runtimes.warm", *(() if forks else ("--once",)), *modules, _ROOM)
+    """One for everything that has to do with scikit-learn's models: training, fetching, serving.
+
+    Where forking is unsafe, it serves one start and is replaced.
+    """
+    modules = ("iiab_lab.models", "iiab_lab.runtimes.sklearn", "iiab_lab.runtimes.storage")
+    argv = (sys.executable, "-m", "iiab_lab.runtimes.warm", *(() if forks else ("--once",)), ",".join(modules), _ROOM)
     return {"sklearn": WarmParent(argv, most=16 if forks else 1)}
 
 

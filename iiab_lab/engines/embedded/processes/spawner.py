@@ -51,9 +51,8 @@ class Warm:
         """Whether it takes one more; while it still imports, the socket keeps the request."""
         if self.channel is None or len(self.asked) >= self.recipe["most"]:
             return False
-        request = json.dumps(command).encode()
         try:
-            self.channel.sendall(len(request).to_bytes(4, "big") + request)
+            self.channel.sendall(json.dumps(command).encode() + b"\n")
         except OSError:
             return False
         self.asked[command["id"]] = command
@@ -158,7 +157,8 @@ class Spawner:
                 warm.dismiss()
 
     def _warm_up(self, warm: Warm) -> None:
-        ours, theirs = socket.socketpair()
+        # Packets, because several spares read there. macOS has none for unix sockets, and one spare at a time.
+        ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET if LINUX else socket.SOCK_STREAM)
         with theirs:
             try:
                 pid = _execute(warm.recipe, theirs.fileno())

@@ -65,7 +65,7 @@ class House:
         return [self.spawner, *self.spawner.children()]
 
     def warm(self) -> list[psutil.Process]:
-        """The parent first, and the spare if it is there already: its id is the younger one's."""
+        """The parent first, and then the spares that are there already: they are younger."""
         found = []
         for process in self.spawner.children():
             with contextlib.suppress(psutil.Error):
