@@ -49,11 +49,12 @@ class Pod(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """Of a revision: its name, containerConcurrency (0: no limit) and timeoutSeconds."""
+    """Of a revision: its name, containerConcurrency, timeoutSeconds, idleTimeoutSeconds (0: none)."""
 
     revision: str
     limit: int
     timeout: int
+    idle: int
 
 
 def snapshot(
@@ -81,7 +82,8 @@ def queue(world: World, pod: Object) -> Queue | None:
     if revision is None:
         return None
     spec = revision["spec"]
-    return Queue(name, spec.get("containerConcurrency", 0), spec.get("timeoutSeconds", 0))
+    names = ("containerConcurrency", "timeoutSeconds", "idleTimeoutSeconds")
+    return Queue(name, *(spec.get(field, 0) for field in names))
 
 
 def _queued(cluster: str, queue: Queue) -> dict[str, Any]:
@@ -89,7 +91,12 @@ def _queued(cluster: str, queue: Queue) -> dict[str, Any]:
     told = {"key": "knative-serving-revision", "value": queue.revision}
     return {
         "match": {"prefix": "/"},
-        "route": {"cluster": cluster, "timeout": f"{queue.timeout}s", "retry_policy": _RESTARTS},
+        "route": {
+            "cluster": cluster,
+            "timeout": f"{queue.timeout}s",
+            "idle_timeout": f"{queue.idle}s",
+            "retry_policy": _RESTARTS,
+        },
         "response_headers_to_add": [{"header": told, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}],
     }
 

@@ -45,10 +45,11 @@ class MeasuredLoad:
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
+    def __enter__(self) -> MeasuredLoad:
         self._tasks = [asyncio.create_task(loop) for loop in (self._look(), self._sum_up(), self._listen())]
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
 
