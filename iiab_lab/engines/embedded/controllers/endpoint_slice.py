@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..objects.kinds import ENDPOINT_SLICE, POD, SERVICE, Key
 from ..objects.meta import Object, key_of, labels_of
+from ..objects.pods import standing
 from ..reconcile.ports import Client, Result, Watch
 from ..rules import endpoints
 
@@ -18,7 +19,7 @@ class EndpointSliceController:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.watches = (Watch(SERVICE, lambda service: [key_of(service)]), Watch(POD, self._selecting))
+        self.watches = (Watch(SERVICE, lambda service: [key_of(service)]), Watch(POD, self._selecting, standing))
 
     async def reconcile(self, key: Key) -> Result | None:
         service = self._client.get(SERVICE, key)

@@ -17,6 +17,7 @@ from ..objects.conditions import is_true
 from ..objects.kinds import BACKEND_TRAFFIC_POLICY, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, POD, SECURITY_POLICY, Key
 from ..objects.meta import Object, annotations_of, key_of
 from ..objects.names import PORTS
+from ..objects.pods import standing
 from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
 from ..rules import gateway_proxy, gateway_status
@@ -45,7 +46,7 @@ class GatewayController:
         self._parked: dict[Key, dict[str, str]] = {}  # Gateway → route → why Envoy refuses it
         self.watches = (
             Watch(GATEWAY, lambda gateway: [key_of(gateway)]),
-            Watch(POD, self._of_proxy),
+            Watch(POD, self._of_proxy, standing),
             *(Watch(kind, self._all) for kind in _INPUTS),
         )
 

@@ -21,6 +21,7 @@ from ..objects.kinds import (
 from ..objects.meta import Object, controller_of, key_of, labels_of, owner_keys
 from ..objects.names import INFERENCE_SERVICE as LABEL
 from ..objects.names import KN_REVISION
+from ..objects.pods import fortune
 from ..objects.times import rfc3339
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Result, Watch
@@ -37,7 +38,7 @@ class InferenceServiceController:
             Watch(INFERENCE_SERVICE, lambda isvc: [key_of(isvc)]),
             Watch(KNATIVE_SERVICE, owner_keys("InferenceService")),
             Watch(DEPLOYMENT, owner_keys("InferenceService")),
-            Watch(POD, _labelled),
+            Watch(POD, _labelled, fortune),
             Watch(REVISION, _labelled),
             Watch(CLUSTER_SERVING_RUNTIME, lambda _: [key_of(isvc) for isvc in client.list(INFERENCE_SERVICE)]),
         )

@@ -17,6 +17,7 @@ from ..objects.conditions import Condition, condition, find, is_true, merge
 from ..objects.kinds import CONFIG_MAP, DEPLOYMENT, POD, POD_AUTOSCALER, REVISION, Key
 from ..objects.meta import Object, annotations_of, key_of, labels_of
 from ..objects.names import KN_REVISION, PORTS, SIDECAR_STATUS, SKS_MODE
+from ..objects.pods import standing
 from ..objects.times import rfc3339, seconds
 from ..reconcile.ports import Capacity, Client, Clock, Journal, Load, Result, Watch
 from ..rules import knative
@@ -40,7 +41,7 @@ class PodAutoscalerController:
             Watch(POD_AUTOSCALER, lambda scaler: [key_of(scaler)]),
             Watch(DEPLOYMENT, _of_revision),
             Watch(REVISION, lambda revision: [key_of(revision)]),
-            Watch(POD, self._concerned),
+            Watch(POD, self._concerned, standing),
             Watch(CONFIG_MAP, lambda found: self._all() if key_of(found) == _CONFIG else []),
         )
 

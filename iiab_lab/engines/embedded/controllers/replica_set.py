@@ -13,6 +13,7 @@ from ....errors import ApiError
 from ..objects.conditions import condition, find, is_true, merge
 from ..objects.kinds import POD, REPLICA_SET, Key
 from ..objects.meta import Object, controller_of, key_of, new, owner_keys
+from ..objects.pods import standing
 from ..objects.times import rfc3339
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Result, Watch
@@ -23,7 +24,7 @@ class ReplicaSetController:
 
     def __init__(self, client: Client, clock: Clock, record: Recorder) -> None:
         self._client, self._clock, self._record = client, clock, record
-        self.watches = (Watch(REPLICA_SET, lambda rs: [key_of(rs)]), Watch(POD, owner_keys("ReplicaSet")))
+        self.watches = (Watch(REPLICA_SET, lambda rs: [key_of(rs)]), Watch(POD, owner_keys("ReplicaSet"), standing))
 
     async def reconcile(self, key: Key) -> Result | None:
         replica_set = self._client.get(REPLICA_SET, key)

@@ -11,15 +11,13 @@ from ..objects.conditions import Condition, condition, find, is_true, merge
 from ..objects.kinds import CONFIG_MAP, DEPLOYMENT, POD, POD_AUTOSCALER, REVISION, Key
 from ..objects.meta import Object, key_of, labels_of, owner_keys
 from ..objects.names import KN_REVISION
+from ..objects.pods import HOPELESS, fortune
 from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Result, Watch
 from ..rules import knative
 from ..rules.autoscaling import config
 from ..rules.autoscaling.config import Config
 from ..rules.autoscaling.settings import Settings
-
-# What a container says of itself that waiting will not mend.
-_HOPELESS = ("CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "RunContainerError", "CreateContainerConfigError")
 
 
 class RevisionController:
@@ -32,7 +30,7 @@ class RevisionController:
             Watch(REVISION, lambda revision: [key_of(revision)]),
             Watch(DEPLOYMENT, owned),
             Watch(POD_AUTOSCALER, owned),
-            Watch(POD, _of_revision),
+            Watch(POD, _of_revision, fortune),
         )
 
     async def reconcile(self, key: Key) -> Result | None:
@@ -104,7 +102,7 @@ class RevisionController:
             status = pod.get("status") or {}
             for item in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
                 waiting = (item.get("state") or {}).get("waiting") or {}
-                if waiting.get("reason") in _HOPELESS:
+                if waiting.get("reason") in HOPELESS:
                     last = (item.get("lastState") or {}).get("terminated") or {}
                     code = f"ExitCode{last['exitCode']}" if last else waiting["reason"]
                     return code, last.get("message") or waiting.get("message", "")

@@ -12,6 +12,7 @@ from ..objects.conditions import is_true
 from ..objects.kinds import ENDPOINT_SLICE, POD, POD_AUTOSCALER, SERVICE, Key
 from ..objects.meta import Object, key_of, labels_of
 from ..objects.names import KN_REVISION, KN_SERVICE_TYPE, SKS_MODE
+from ..objects.pods import standing
 from ..reconcile.ports import Client, Result, Watch
 from ..rules import endpoints
 
@@ -24,7 +25,7 @@ class ServerlessServiceController:
         self.watches = (
             Watch(POD_AUTOSCALER, lambda scaler: [key_of(scaler)]),
             Watch(SERVICE, lambda service: [key_of(service)] if _is_public(service) else []),
-            Watch(POD, self._concerned),
+            Watch(POD, self._concerned, standing),
         )
 
     async def reconcile(self, key: Key) -> Result | None:

@@ -18,6 +18,7 @@ from ..objects import kinds
 from ..objects.kinds import AUTHORIZATION_POLICY, PEER_AUTHENTICATION, POD, SECRET, Key
 from ..objects.meta import Object, annotations_of, key_of
 from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
+from ..objects.pods import standing
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
 from ..rules import certificates, pki
@@ -42,7 +43,7 @@ class SidecarController:
         self._client, self._proxy, self._clock, self._record = client, proxy, clock, record
         self._certificates: dict[Key, _Certificate] = {}
         self.watches = (
-            Watch(POD, lambda pod: [key_of(pod)] if _has_proxy(pod) else []),
+            Watch(POD, lambda pod: [key_of(pod)] if _has_proxy(pod) else [], standing),
             Watch(AUTHORIZATION_POLICY, self._concerned),
             Watch(PEER_AUTHENTICATION, self._concerned),
             Watch(SECRET, self._concerned_by_secret),

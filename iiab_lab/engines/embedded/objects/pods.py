@@ -1,11 +1,36 @@
-"""A Pod → its containers, in the order they are started."""
+"""A Pod → its containers, in the order they are started; and what others look at in it."""
 
 from __future__ import annotations
 
-from .meta import Object
+from collections.abc import Hashable
+
+from .conditions import is_true
+from .meta import Object, annotations_of, labels_of
+from .names import PORTS
+
+# What a container says of itself that waiting will not mend.
+HOPELESS = ("CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "RunContainerError", "CreateContainerConfigError")
 
 
 def containers_of(pod: Object) -> list[Object]:
     """Init containers first. Of a Pod or a Pod template."""
     spec = pod["spec"]
     return [*(spec.get("initContainers") or ()), *spec["containers"]]
+
+
+def standing(pod: Object) -> Hashable:
+    """Whether it can be sent to, and where. Its containers start in steps that concern nobody who does not ask for more."""
+    phase, going = (pod.get("status") or {}).get("phase"), pod["metadata"].get("deletionTimestamp")
+    where = annotations_of(pod).get(PORTS), pod["spec"].get("nodeName")
+    return phase, is_true(pod, "Ready"), going, where, tuple(sorted(labels_of(pod).items()))
+
+
+def fortune(pod: Object) -> Hashable:
+    """Its standing, whether any of its containers runs, and why one cannot."""
+    status = pod.get("status") or {}
+    statuses = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    reasons = [((item.get("state") or {}).get("waiting") or {}).get("reason", "") for item in statuses]
+    running = any("running" in (item.get("state") or {}) for item in status.get("containerStatuses") or ())
+    ends = [((item.get("state") or {}).get("terminated") or {}).get("exitCode", 0) for item in statuses]
+    restarts = sum(item.get("restartCount", 0) for item in statuses)
+    return standing(pod), running, tuple(r for r in reasons if r in HOPELESS), any(ends), restarts

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 from typing import Any
 
 from ....errors import ApiError
@@ -11,12 +13,28 @@ from ..objects.meta import Object, new
 from ..objects.times import rfc3339
 from .ports import Client, Clock
 
+log = logging.getLogger(__name__)
+
 
 class Recorder:
+    """What is told is written soon, in order; nobody waits for it."""
+
     def __init__(self, client: Client, clock: Clock, component: str) -> None:
         self._client, self._clock, self._component = client, clock, component
+        self._last: asyncio.Task[None] | None = None
 
     async def __call__(self, about: Object, reason: str, message: str, type_: str = "Normal") -> None:
+        self._last = asyncio.create_task(self._after(self._last, about, reason, message, type_))
+
+    async def _after(self, last: asyncio.Task[None] | None, *told: Any) -> None:
+        if last:
+            await asyncio.wait([last])
+        try:
+            await self._write(*told)
+        except Exception:  # an Event is worth no more than a line
+            log.warning("an Event is lost: %s", told[1:], exc_info=True)
+
+    async def _write(self, about: Object, reason: str, message: str, type_: str) -> None:
         meta = about["metadata"]
         namespace = meta.get("namespace") or "default"
         same = hashlib.sha256(f"{meta['uid']}|{reason}|{message}|{type_}".encode()).hexdigest()[:16]

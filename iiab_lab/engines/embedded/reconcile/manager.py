@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from ....errors import ApiError
 from ..objects.kinds import Key, Kind
 from ..objects.meta import Object
-from .ports import Client, Clock, Controller, Mapper, Terminal
+from .ports import Client, Clock, Controller, Event, Mapper, Terminal, Watch
 from .queue import Queue
 
 log = logging.getLogger(__name__)
@@ -37,15 +37,15 @@ class Manager:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        wakes: dict[Kind | None, list[tuple[Queue, Mapper]]] = {}
+        wakes: dict[Kind | None, list[_Waker]] = {}
         for controller in self._controllers:
             queue = self._queues[controller.name]
             for watch in controller.watches:
-                wakes.setdefault(watch.kind, []).append((queue, watch.keys))
+                wakes.setdefault(watch.kind, []).append(_Waker(queue, watch))
             self._run(*(self._work(controller, queue) for _ in range(_WORKERS)))
             if hasattr(controller, "wakes"):
                 self._run(self._hear(controller.wakes(), queue))
-        self._run(*(self._follow(kind, mappers) for kind, mappers in wakes.items()))
+        self._run(*(self._follow(kind, wakers) for kind, wakers in wakes.items()))
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -57,14 +57,13 @@ class Manager:
     def _run(self, *loops: Coroutine[None, None, None]) -> None:
         self._tasks += [asyncio.create_task(loop) for loop in loops]
 
-    async def _follow(self, kind: Kind | None, mappers: list[tuple[Queue, Mapper]]) -> None:
+    async def _follow(self, kind: Kind | None, wakers: list[_Waker]) -> None:
         """A watch that was cut off starts again with everything there is: reconciling twice is harmless."""
         while True:
             try:
                 async for event in self._client.watch(kind):
-                    for queue, keys in mappers:
-                        for key in _woken(keys, event.object):
-                            queue.add(key)
+                    for waker in wakers:
+                        waker.hear(event)
                 return
             except ApiError as error:
                 log.warning("watch of %s starts again: %s", kind.resource if kind else "everything", error.message)
@@ -99,6 +98,28 @@ class Manager:
         self._metrics.total.labels(controller.name, outcome).inc()
         self._metrics.seconds.labels(controller.name).observe(self._clock.monotonic() - began)
         return outcome == "error"
+
+
+class _Waker:
+    """One watch of one controller."""
+
+    def __init__(self, queue: Queue, watch: Watch) -> None:
+        self._queue, self._watch = queue, watch
+        self._seen: dict[str, Hashable] = {}  # uid → what the controller regards
+
+    def hear(self, event: Event) -> None:
+        if self._watch.regards and not self._is_news(event, self._watch.regards):
+            return
+        for key in _woken(self._watch.keys, event.object):
+            self._queue.add(key)
+
+    def _is_news(self, event: Event, regards: Callable[[Object], Hashable]) -> bool:
+        uid, seen = event.object["metadata"]["uid"], regards(event.object)
+        if event.type == "DELETED":
+            self._seen.pop(uid, None)
+            return True
+        before, self._seen[uid] = self._seen.get(uid), seen
+        return before != seen
 
 
 def _woken(keys: Mapper, obj: Object) -> Sequence[Key]:

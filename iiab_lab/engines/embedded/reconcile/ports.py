@@ -7,7 +7,7 @@ store, a stepped clock, and recorders for the other two.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -221,10 +221,14 @@ Mapper = Callable[[Object], Iterable[Key]]
 
 @dataclass(frozen=True)
 class Watch:
-    """A kind (None for every kind), and which keys a change of one of its objects wakes."""
+    """A kind (None for every kind), and which keys a change of one of its objects wakes.
+
+    `regards` says what of an object the controller looks at: a change of nothing else wakes nobody.
+    """
 
     kind: Kind | None
     keys: Mapper
+    regards: Callable[[Object], Hashable] | None = None
 
 
 class Controller(Protocol):

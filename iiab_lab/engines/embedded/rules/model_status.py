@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ..objects.conditions import is_true
 from ..objects.meta import Object
-
-_STUCK = ("CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "RunContainerError", "CreateContainerConfigError")
+from ..objects.pods import HOPELESS
 
 
 def failed(transition: str, failure: Object, isvc: Object) -> Object:
@@ -51,7 +50,7 @@ def _failure(pods: list[Object]) -> Object | None:
         for item in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
             waiting = item["state"].get("waiting") or {}
             ended = item["state"].get("terminated") or (item.get("lastState") or {}).get("terminated") or {}
-            if waiting.get("reason") in _STUCK or ended.get("exitCode"):
+            if waiting.get("reason") in HOPELESS or ended.get("exitCode"):
                 made = {
                     "reason": "ModelLoadFailed",
                     "location": pod["metadata"]["name"],
