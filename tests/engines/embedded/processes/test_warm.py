@@ -221,6 +221,24 @@ def test_a_parent_of_no_use_comes_back_after_longer_and_longer_pauses() -> None:
     assert [pause(b'{"id": "a", "pid": 1}\n'), pause()] == [0, 2]
 
 
+def test_a_start_that_is_given_up_is_never_started_twice() -> None:
+    """Whoever was slow is refused when it answers after all; what it had said before counts."""
+    warm = Warm({"most": 2})
+    ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    warm.opened(ours, 0)
+    assert [warm.ask({"id": id}) for id in "abc"] == [True, True, False] and warm.due
+    theirs.sendall(b'{"id": "a", "pid": 1}\n')
+    warm.dismiss()
+    with pytest.raises(BrokenPipeError), theirs:
+        theirs.sendall(b'{"id": "b", "pid": 2}\n')
+    heard = []
+    while (answers := warm.answers()) is not None:
+        heard += answers
+    assert heard == [{"id": "a", "pid": 1}]
+    warm.answered("a")
+    assert warm.closed() == [{"id": "b"}]
+
+
 def test_the_parent_of_the_images_knows_every_program_that_is_claimed_from_it() -> None:
     claimed = [program for make in images.IMAGES.values() if (program := make()).warm]
     parents = images.warm_parents()
