@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from .errors import LabError
     from .follow import stop_all
     from .models.by_hand import train_tree
+    from .plots.autoscaling import watch
     from .plots.live import show
     from .plots.prometheus import Prometheus
     from .scenarios import Report, find
     from .scenarios.hops import timeline, trace
     from .scenarios.publishing import hits
+    from .scenarios.served import Served
     from .start import preflight, up
     from .target import Target
     from .traffic.client import InferenceClient
@@ -45,6 +47,7 @@ _WHERE = {
     "Phase": ".traffic.load.phases",
     "Prometheus": ".plots.prometheus",
     "Report": ".scenarios",
+    "Served": ".scenarios.served",
     "Target": ".target",
     "apply": ".view",
     "claims": ".traffic.identity",
@@ -65,6 +68,7 @@ _WHERE = {
     "train_tree": ".models.by_hand",
     "trace": ".scenarios.hops",
     "up": ".start",
+    "watch": ".plots.autoscaling",
     "what_if": ".what_if",
 }
 __all__ = [*_WHERE]

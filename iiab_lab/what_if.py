@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "autoscaling.knative.dev/"
 # As the platform ships config-autoscaler, on either engine.
-_CONFIG = {"target-burst-capacity": "0"}
+_CONFIG = {"target-burst-capacity": "0", "scale-to-zero-grace-period": "6s"}
 _ARRIVALS = ("arrivals", "due")
 
 

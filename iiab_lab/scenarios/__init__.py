@@ -34,6 +34,11 @@ SCENARIOS = {
         1,
         "a public name, keys and tokens, limits that hold and are raised live, a key rotated under load",
     ),
+    "autoscaling": Scenario(
+        "autoscaling",
+        2,
+        "a model from zero to five Pods and back: one request, a hundred at once, a ramp, a burst into panic, and nothing",
+    ),
 }
 
 
