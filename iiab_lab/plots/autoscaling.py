@@ -25,7 +25,16 @@ def panels(model: str, namespace: str = "tenant-a", minutes: float = 2.0) -> Seq
     # Tier 2 counts what a request waited in the activator; a Pod does not.
     whole = f'reporter="source",{served}'
     rows = (
-        ("answered", _named({"": f"sum by (response_code) (rate(istio_requests_total{{{pods}}}[3s]))"}), "requests/s"),
+        (
+            "answered",
+            _named(
+                {
+                    "2xx": f'sum(rate(istio_requests_total{{{pods},response_code=~"2.."}}[3s])) or vector(0)',
+                    "else": f'sum(rate(istio_requests_total{{{pods},response_code!~"2.."}}[3s])) or vector(0)',
+                }
+            ),
+            "requests/s",
+        ),
         (
             "concurrency",
             _named({name: f"sum(kn_revision_concurrency_{name}{{{mine}}})" for name in ("stable", "panic", "target")}),
@@ -50,7 +59,5 @@ def _quantile(share: int, series: str) -> str:
 
 
 def _named(queries: dict[str, str]) -> str:
-    """One query whose series are told apart by a label `line`; a single unnamed one is as it is."""
-    if [*queries] == [""]:
-        return queries[""]
+    """One query whose series are told apart by a label `line`."""
     return " or ".join(f'label_replace({query}, "line", "{name}", "", "")' for name, query in queries.items())

@@ -2,7 +2,8 @@
 
 `python -m iiab_lab.runtimes.sklearn --model_name=NAME --model_dir=DIR [--http_port=8080]`: the arguments of KServe's own
 sklearnserver, which is not on PyPI; the model class is ours, everything else is the KServe SDK. A model is code: the server
-opens its socket, confines itself, and only then loads it. `IIAB_WAIT_MS` in its environment makes each prediction wait.
+opens its socket, confines itself, and only then loads it. `IIAB_WAIT_MS` in its environment makes each prediction
+wait, `IIAB_WAIT_SLOTS` (1) of them at a time.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ _EXPLICIT = ("model_name", "http_port", "enable_grpc")  # passed on here, whatev
 class SklearnModel(Model):
     """One estimator; `predict` answers with classes or values, one per row, after `wait` seconds in which it does nothing.
 
-    The wait stands for an accelerator: work that takes time and none of this machine's cores.
+    The wait stands for an accelerator: work that takes time and none of this machine's cores, for `slots` requests at once.
     """
 
-    def __init__(self, name: str, directory: Path, wait: float = 0.0) -> None:
+    def __init__(self, name: str, directory: Path, wait: float = 0.0, slots: int = 1) -> None:
         super().__init__(name)
-        self._directory, self._wait = directory, wait
+        self._directory, self._wait, self._slots = directory, wait, asyncio.Semaphore(slots)
 
     def load(self) -> bool:
         """Raises ModelMissingError unless the directory holds exactly one model file."""
@@ -65,7 +66,8 @@ class SklearnModel(Model):
     ) -> dict[str, Any] | InferResponse:
         rows = self._rows(payload)
         if self._wait:
-            await asyncio.sleep(self._wait)
+            async with self._slots:
+                await asyncio.sleep(self._wait)
         try:
             result = self._estimator.predict(rows)
         except Exception as error:
@@ -112,8 +114,8 @@ def main() -> int:
     arguments, _ = own.parse_known_args()
     socket = listening(arguments.http_port)
     try:
-        wait = float(os.environ.get("IIAB_WAIT_MS", 0)) / 1e3
-        model = SklearnModel(arguments.model_name, arguments.model_dir, wait)
+        wait, slots = float(os.environ.get("IIAB_WAIT_MS", 0)) / 1e3, int(os.environ.get("IIAB_WAIT_SLOTS", 1))
+        model = SklearnModel(arguments.model_name, arguments.model_dir, wait, slots)
         confinement = _confine(arguments.model_dir)
         model.load()
     except Exception as error:  # a pickle may raise anything; the Pod's status shows these last words

@@ -73,10 +73,20 @@ class Served:
         found = newest["status"]["conditions"]
         return {one["type"]: f"{one['status']} {one.get('reason', '')}".strip() for one in found}
 
-    def change(self, annotations: Mapping[str, str]) -> Served:
-        """Autoscaling annotations, without their prefix: a new revision, which is waited for."""
-        given = {f"autoscaling.knative.dev/{name}": value for name, value in annotations.items()}
+    def change(self, annotations: Mapping[str, str] | None = None, **predictor: object) -> Served:
+        """Autoscaling annotations, without their prefix, and fields of spec.predictor: a new revision, which is waited for."""
+        given = {f"autoscaling.knative.dev/{name}": value for name, value in (annotations or {}).items()}
         path = self.target.kube.path(_API, "InferenceService", self.namespace, self.model)
+        body = {"metadata": {"annotations": given}, "spec": {"predictor": predictor}}
         merge = {"Content-Type": "application/merge-patch+json"}
-        self.target.kube.raw("PATCH", path, json={"metadata": {"annotations": given}}, headers=merge)
-        return self.await_ready()
+        changed = self.target.kube.raw("PATCH", path, json=body, headers=merge).json()
+
+        def holds(isvc: Object) -> bool:
+            current = (isvc.get("status") or {}).get("observedGeneration", 0) >= changed["metadata"]["generation"]
+            predictor = ((isvc.get("status") or {}).get("components") or {}).get("predictor") or {}
+            newest = predictor.get("latestReadyRevision") == predictor.get("latestCreatedRevision")
+            return current and newest and has_condition("Ready")(isvc)
+
+        where = (_API, "InferenceService", self.namespace, self.model)
+        self.target.kube.wait(where, holds, what="Ready", timeout=60)
+        return self

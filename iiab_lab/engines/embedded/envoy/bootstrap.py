@@ -18,6 +18,7 @@ def bootstrap(node: str, cluster: str, admin_socket: str, stats_port: int) -> di
     return {
         "node": {"id": node, "cluster": cluster},
         "admin": {"address": pipe},
+        "stats_flush_interval": "1s",  # histograms stand still in between, and Prometheus asks every second
         "dynamic_resources": {
             "cds_config": {"path_config_source": {"path": "./cds.json"}, "resource_api_version": "V3"},
             "lds_config": {"path_config_source": {"path": "./lds.json"}, "resource_api_version": "V3"},
