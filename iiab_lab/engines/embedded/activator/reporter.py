@@ -1,6 +1,7 @@
 """Requests as they begin and end → statistics for the autoscaler, once a second, and metrics under Knative's names.
 
-The first request of a revision that had none is told at once: from zero, nobody waits for the second to end.
+The first request of a revision that had none for a second is told at once: from zero, nobody waits for the second to end.
+Its second tells of it no more (knative/serving, pkg/activator/handler/concurrency_reporter.go).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Stat:
 class _Counts:
     here: Count
     with_pod: Count
-    told: int = 0  # requests that were reported before their second was over
+    told: int = 1  # requests that were reported before their second was over
 
 
 class Reporter:
@@ -47,10 +48,10 @@ class Reporter:
     @contextlib.contextmanager
     def request(self, revision: str) -> Iterator[contextlib.AbstractContextManager[None]]:
         """`with reporter.request(name) as proxied: … with proxied: …`: the inner part is with a Pod."""
-        now = self._clock()
-        counts = self._counts.setdefault(revision, _Counts(Count(now), Count(now)))
-        if counts.here.current == 0:
-            counts.told += 1
+        counts = self._counts.get(revision)
+        if counts is None:
+            now = self._clock()
+            counts = self._counts[revision] = _Counts(Count(now), Count(now))
             self._send([asdict(Stat(revision, 1.0, 1, first=True))])
         with self._counting(counts.here):
             yield self._counting(counts.with_pod)
@@ -60,7 +61,7 @@ class Reporter:
         now, stats = self._clock(), []
         for revision, counts in list(self._counts.items()):
             (average, came), (with_pod, went) = counts.here.report(now), counts.with_pod.report(now)
-            stats.append(Stat(revision, average, came - counts.told, with_pod, went))
+            stats.append(Stat(revision, max(0.0, average - counts.told), came - counts.told, with_pod, went))
             counts.told = 0
             self._show(revision, counts, average)
             if not came and not counts.here.current:
