@@ -24,7 +24,7 @@ from .served import Served
 
 MODEL, TENANT, MANIFEST = "elastic-iris", "tenant-a", "scenarios/autoscaling.yaml"
 FLOWER = [[5.1, 3.5, 1.4, 0.2]]
-MOST = 5  # maxReplicas
+MOST, AT_ONCE = 5, 2  # maxReplicas, containerConcurrency
 _MINE = f'k8s_namespace_name="{TENANT}",kn_service_name="{MODEL}-predictor"'
 _RAMP, _BURST, _CALM = "ramp:5-100:12s", "burst=constant:160:8s", "calm=constant:20:8s"
 
@@ -98,6 +98,7 @@ def _told(report: Report, prometheus: Prometheus, since: float) -> None:
     span = f"[{int(time.time() - since) + 1}s]"
     panic = f"max(max_over_time(kn_revision_panic_mode{{{_MINE}}}{span}))"
     report.expect("the burst was met with panic", 1.0, lambda: prometheus.value(panic), panic)
+    _bounded(report, prometheus, span)
     desired = f"max(max_over_time(kn_revision_pods_desired{{{_MINE}}}{span}))"
     seen = prometheus.value(desired)
     report.add("desired Pods never above maxReplicas", f"≤ {MOST}", f"{seen:.0f}", 0 < seen <= MOST, desired)
@@ -105,3 +106,14 @@ def _told(report: Report, prometheus: Prometheus, since: float) -> None:
     frames = [prometheus.range(panel.query, panel.minutes) for panel in rows]
     report.frames |= {panel.title: frame for panel, frame in zip(rows, frames, strict=True)}
     report.figures["course"] = stacked("From zero to five Pods and back", rows, frames)
+
+
+def _bounded(report: Report, prometheus: Prometheus, span: str) -> None:
+    """containerConcurrency, as the proxies before the Pods saw it, second by second. Knative's own queue-proxy has no such gauge."""
+    at_once = f'envoy_cluster_upstream_cx_active{{envoy_cluster_name="inbound|8080||",pod=~"{MODEL}-.*"}}'
+    seen = prometheus.instant(f"max(max_over_time({at_once}{span}))")
+    if not seen.empty:
+        most = seen["value"].max()
+        report.add(
+            "requests that a Pod worked on at a time", f"≤ {AT_ONCE}", f"{most:.0f}", 0 < most <= AT_ONCE, at_once
+        )

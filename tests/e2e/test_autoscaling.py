@@ -98,12 +98,19 @@ def test_the_decisions_are_the_pure_rules_on_its_own_samples(elastic: Lab) -> No
     assert ticks > 20
 
 
-def test_the_autoscaler_tells_prometheus_under_knatives_names(elastic: Lab) -> None:
+def test_the_autoscaler_tells_prometheus_under_knatives_names(elastic: Lab, client: InferenceClient) -> None:
+    client.predict(MODEL, FLOWER)
     url = elastic.url("prometheus") + "/api/v1/query"
     names = ("pods_desired", "pods_requested", "pods_count", "concurrency_stable", "concurrency_panic", "panic_mode")
     for name in names:
         query = f'kn_revision_{name}{{kn_revision_name="{MODEL}-predictor-00001",k8s_namespace_name="tenant-a"}}'
         eventually(lambda q=query: requests.get(url, params={"query": q}, timeout=5).json()["data"]["result"])
+    queue = f'{{kn_revision_name="{MODEL}-predictor-00001"}}'
+    for name in ("invocation_duration_seconds_bucket", "invocation_duration_seconds_count", "queue_depth"):
+        query = f"kn_serving_{name}{queue}"
+        eventually(lambda q=query: requests.get(url, params={"query": q}, timeout=5).json()["data"]["result"])
+    held = f'kn_revision_request_concurrency{{kn_revision_name="{MODEL}-predictor-00001"}}'
+    eventually(lambda: requests.get(url, params={"query": held}, timeout=5).json()["data"]["result"])
     query = 'max_over_time(kn_revision_pods_desired{kn_service_name="elastic-iris-predictor"}[5m])'
     found = requests.get(url, params={"query": query}, timeout=5).json()["data"]["result"]
     assert float(found[0]["value"][1]) >= 5

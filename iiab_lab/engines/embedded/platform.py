@@ -39,6 +39,7 @@ from .processes.load import MeasuredLoad
 from .processes.log_files import keep
 from .processes.machine import Machine
 from .processes.proxy import FileProxy
+from .processes.queue_metrics import QueueMetrics
 from .processes.rundir import run_dir
 from .reconcile.aftermath import unready
 from .reconcile.clock import SystemClock
@@ -83,11 +84,11 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         await machine.supervisor.open()
         machine.keep_warm()
         stack.push_async_callback(machine.supervisor.close)
-        load = stack.enter_context(MeasuredLoad(run, machine.dial))
 
         tokens = Tokens(credentials.token_key, store.read)
         metrics, authorizer, audit = ApiMetrics(), Authorizer(store), Audit(home / "audit.log")
         stack.callback(audit.close)
+        load = stack.enter_context(MeasuredLoad(run, machine.dial, QueueMetrics(metrics.registry)))
         journal = FileJournal(home / "logs" / "autoscaler.jsonl", metrics.registry)
         stack.enter_context(contextlib.closing(journal))
         doings = Doings(machine.log_path, machine.dial, machine.meter)

@@ -28,6 +28,7 @@ from .controllers.namespace import NamespaceController
 from .controllers.node import NodeController
 from .controllers.pod import AccountFiles, PodController
 from .controllers.pod_autoscaler import PodAutoscalerController
+from .controllers.pod_autoscaler_hpa import HpaClassController
 from .controllers.rate_limit import RateLimitController
 from .controllers.replica_set import ReplicaSetController
 from .controllers.resource_quota import ResourceQuotaController
@@ -77,6 +78,7 @@ def controllers(
         RevisionController(client, clock),
         RouteController(client, clock),
         PodAutoscalerController(client, load, clock, journal),
+        HpaClassController(client, clock),
         ServerlessServiceController(client),
         IssuerController(client, clock),
         CertificateController(client, clock, record("cert-manager")),

@@ -1,4 +1,4 @@
-"""PodAutoscaler → the size of its Deployment, by what its Pods and the activator have in hand. Knative's KPA.
+"""PodAutoscaler → the size of its Deployment, by what its Pods and the activator have in hand. Knative's KPA class.
 
 Reads:  PodAutoscalers, their Deployments, Revisions and Pods, the activator's Pods, ConfigMap knative-serving/config-autoscaler;
         every second, how busy each revision is.
@@ -21,6 +21,7 @@ from ..objects.pods import standing
 from ..objects.times import rfc3339, seconds
 from ..reconcile.ports import Capacity, Client, Clock, Journal, Load, Result, Watch
 from ..rules import knative
+from ..rules.autoscaling import annotations as said
 from ..rules.autoscaling import config
 from ..rules.autoscaling.autoscaler import Autoscaler
 from ..rules.autoscaling.scaler import Outcome, Seen, reconcile
@@ -54,7 +55,7 @@ class PodAutoscalerController:
 
     async def reconcile(self, key: Key) -> Result | None:
         scaler = self._client.get(POD_AUTOSCALER, key)
-        if scaler is None or scaler["metadata"].get("deletionTimestamp"):
+        if scaler is None or scaler["metadata"].get("deletionTimestamp") or not self._is_ours(scaler):
             self._autoscalers.pop(key, None)
             self._load.forget(key)
             self._journal.forgot(key)
@@ -80,12 +81,18 @@ class PodAutoscalerController:
         waits = [autoscaler.next_tick - now, *([] if outcome.after is None else [outcome.after])]
         return Result(max(0.0, min(waits)))
 
-    def _autoscaler(self, scaler: Object, ready: int, now: float) -> Autoscaler:
+    def _is_ours(self, scaler: Object) -> bool:
+        return said.autoscaler_class(annotations_of(scaler), self._config()) == config.KPA
+
+    def _config(self) -> config.Config:
         found = self._client.get(CONFIG_MAP, _CONFIG) or {}
+        return config.Config.parse(found.get("data") or {})
+
+    def _autoscaler(self, scaler: Object, ready: int, now: float) -> Autoscaler:
         settings = Settings.of(
             annotations_of(scaler),
             scaler["spec"].get("containerConcurrency", 0),
-            config.Config.parse(found.get("data") or {}),
+            self._config(),
         )
         known = self._autoscalers.get(key_of(scaler))
         if known is None:

@@ -19,6 +19,7 @@ from ..reconcile.ports import Capacity, Measured
 from ..rules.autoscaling.autoscaler import ACTIVATOR
 from ..rules.autoscaling.metrics import Stat
 from .envoy_gauges import Gauges
+from .queue_metrics import QueueMetrics
 from .rundir import admin_socket
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,12 @@ class _Revision:
     heard: list[Stat] = field(default_factory=list)
 
 
+_NOBODY = _Revision(Capacity())
+
+
 class MeasuredLoad:
-    def __init__(self, run: Path, dial: Dial, clock: Callable[[], float] = time.time) -> None:
-        self._run, self._dial, self._clock = run, dial, clock
+    def __init__(self, run: Path, dial: Dial, queues: QueueMetrics, clock: Callable[[], float] = time.time) -> None:
+        self._run, self._dial, self._queues, self._clock = run, dial, queues, clock
         self._revisions: dict[Key, _Revision] = {}
         self._told: asyncio.Queue[Measured] = asyncio.Queue()
         self._activator: tuple[Key, str] | None = None
@@ -57,6 +61,7 @@ class MeasuredLoad:
         known, pods = self._revisions.setdefault(revision, _Revision(Capacity(timeout=0))), set(pods)
         for pod in known.pods.keys() - pods:
             known.pods.pop(pod).close()
+            self._queues.forgot(pod)
         for pod in pods:
             known.pods.setdefault(pod, Gauges(admin_socket(self._run, pod)))
         if known.capacity != capacity:
@@ -66,8 +71,9 @@ class MeasuredLoad:
     def forget(self, revision: Key) -> None:
         known = self._revisions.pop(revision, None)
         if known:
-            for gauges in known.pods.values():
+            for pod, gauges in known.pods.items():
                 gauges.close()
+                self._queues.forgot(pod)
             self._tell(revision, {"gone": True})
 
     def hold_at(self, pod: Key, uid: str) -> None:
@@ -95,6 +101,13 @@ class MeasuredLoad:
                 stats = [gauges.report(pod.name) for pod, gauges in known.pods.items()]
                 heard, known.heard = known.heard, []
                 self._told.put_nowait(Measured(revision, self._clock(), (*(s for s in stats if s), *heard), len(stats)))
+            followed = [
+                (name, pod, gauges) for name, known in self._revisions.items() for pod, gauges in known.pods.items()
+            ]
+            for revision, pod, gauges in followed:
+                text = await gauges.durations()
+                if pod in self._revisions.get(revision, _NOBODY).pods:
+                    self._queues.told(revision, pod, text, gauges.waiting)
 
     async def _listen(self) -> None:
         """The activator's connection, whenever there is one; a new activator is told everything."""

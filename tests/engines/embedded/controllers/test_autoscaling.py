@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from iiab_lab.engines.embedded.objects.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD_AUTOSCALER, REVISION, Key
+from iiab_lab.engines.embedded.objects.kinds import (
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    HORIZONTAL_POD_AUTOSCALER,
+    POD_AUTOSCALER,
+    REVISION,
+    Key,
+)
 from iiab_lab.engines.embedded.rules.autoscaling.autoscaler import ACTIVATOR
 from iiab_lab.engines.embedded.rules.autoscaling.metrics import Stat
 
@@ -112,3 +119,22 @@ async def test_a_model_that_cannot_load_is_told_to_whoever_waits(w: World) -> No
     for text in (CLAIM, AUTOSCALER, HOLDING, ISVC):
         await w.apply(text)
     await w.until(lambda: KEY in w.load.capacities and "last words" in w.load.capacities[KEY].failure)
+
+
+@in_world("serving")
+async def test_the_hpa_class_is_scaled_by_a_horizontal_pod_autoscaler(w: World) -> None:
+    w.machine.exits["storage-initializer"] = 0
+    by_cpu = '{autoscaling.knative.dev/class: hpa.autoscaling.knative.dev, autoscaling.knative.dev/metric: cpu, autoscaling.knative.dev/target: "50"}'
+    text = ISVC.replace("{autoscaling.knative.dev/window: 6s}", by_cpu).replace("minReplicas: 0", "minReplicas: 2")
+    for one in (CLAIM, AUTOSCALER, text):
+        await w.apply(one)
+    await w.until(lambda: ready(w) == ("True", ""), lambda: isvc(w).get("status"))
+    made = w.get(HORIZONTAL_POD_AUTOSCALER, NAME)
+    assert made and (made["spec"]["minReplicas"], made["spec"]["maxReplicas"]) == (2, 4)
+    assert made["spec"]["metrics"][0]["resource"] == {
+        "name": "cpu",
+        "target": {"type": "Utilization", "averageUtilization": 50},
+    }
+    await w.until(lambda: condition(w.get(POD_AUTOSCALER, NAME), "Ready") == ("True", ""))
+    assert KEY not in w.load.capacities and replicas(w) == 2
+    await w.until(lambda: leads_to(w) == {"iris"}, lambda: leads_to(w))
