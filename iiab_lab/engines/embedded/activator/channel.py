@@ -13,7 +13,8 @@ import contextlib
 import json
 from typing import Any
 
-from .throttler import Capacity, Throttler
+from ..objects.capacity import Capacity
+from .throttler import Throttler
 
 
 class Channel:

@@ -13,23 +13,14 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..objects.capacity import Capacity
+
 QUEUE_DEPTH = 10_000
 _FIRST_AVAILABLE = 3
 
 
 class Refused(Exception):
     """No place, or no time left: the message is the body of the 503."""
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What the control plane says of a revision. `limit` 0: none; `failure`: why it cannot come to be, "" where it may."""
-
-    limit: int = 0
-    timeout: float = 300.0
-    backends: tuple[str, ...] = ()  # host:port
-    plain: bool = False  # its Pods have no sidecar
-    failure: str = ""
 
 
 @dataclass

@@ -13,13 +13,14 @@ import json
 from collections.abc import AsyncIterator
 
 from ..envoy import activator
+from ..objects.capacity import Capacity
 from ..objects.conditions import Condition, condition, find, is_true, merge
 from ..objects.kinds import CONFIG_MAP, DEPLOYMENT, POD, POD_AUTOSCALER, REVISION, Key
 from ..objects.meta import Object, annotations_of, key_of, labels_of
 from ..objects.names import KN_REVISION, PORTS, SIDECAR_STATUS, SKS_MODE
 from ..objects.pods import standing
 from ..objects.times import rfc3339, seconds
-from ..reconcile.ports import Capacity, Client, Clock, Journal, Load, Result, Watch
+from ..reconcile.ports import Client, Clock, Journal, Load, Result, Watch
 from ..rules import knative
 from ..rules.autoscaling import annotations as said
 from ..rules.autoscaling import config

@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ..objects.capacity import Capacity
 from ..objects.kinds import Key
-from ..reconcile.ports import Capacity, Measured
+from ..reconcile.ports import Measured
 from ..rules.autoscaling.autoscaler import ACTIVATOR
 from ..rules.autoscaling.metrics import Stat
 from .envoy_gauges import Gauges

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from ..envoy.snapshot import Snapshot
+from ..objects.capacity import Capacity
 from ..objects.kinds import Key, Kind
 from ..objects.meta import Object
 from ..objects.sandbox import Container, Sandbox, State, Usage
@@ -109,17 +110,6 @@ class Proxy(Protocol):
     def app_socket(self, pod: Key, port: int) -> str:
         """The path of the unix socket on which a meshed Pod's application listens in place of a containerPort."""
         ...
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What the activator has to know of a revision. `limit` 0: none; `failure`: why it cannot come to be, "" where it may."""
-
-    limit: int = 0
-    timeout: float = 300.0
-    backends: tuple[str, ...] = ()  # host:port of the Pods that are ready
-    plain: bool = False  # they have no sidecar
-    failure: str = ""
 
 
 class Measured(NamedTuple):

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from iiab_lab.engines.embedded.activator import throttler
 from iiab_lab.engines.embedded.activator.counting import Count
-from iiab_lab.engines.embedded.activator.throttler import Capacity, Refused, Revision, Throttler
+from iiab_lab.engines.embedded.activator.throttler import Refused, Revision, Throttler
+from iiab_lab.engines.embedded.objects.capacity import Capacity
 
 A, B, C = "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"
 

@@ -17,13 +17,14 @@ from prometheus_client import CollectorRegistry
 
 from iiab_lab.assets import manifests
 from iiab_lab.engines.embedded.envoy.snapshot import Snapshot
+from iiab_lab.engines.embedded.objects.capacity import Capacity
 from iiab_lab.engines.embedded.objects.kinds import POD, Key, Kind
 from iiab_lab.engines.embedded.objects.meta import Object
 from iiab_lab.engines.embedded.objects.sandbox import Container, Sandbox, State, UnknownImage, Usage
 from iiab_lab.engines.embedded.processes.images import IMAGES, repository
 from iiab_lab.engines.embedded.reconcile.local_client import LocalClient
 from iiab_lab.engines.embedded.reconcile.manager import Manager, Metrics
-from iiab_lab.engines.embedded.reconcile.ports import Applied, Capacity, Measured, Rejected
+from iiab_lab.engines.embedded.reconcile.ports import Applied, Measured, Rejected
 from iiab_lab.engines.embedded.rules.autoscaling.autoscaler import ACTIVATOR
 from iiab_lab.engines.embedded.rules.autoscaling.decider import Decision
 from iiab_lab.engines.embedded.rules.autoscaling.metrics import Stat
