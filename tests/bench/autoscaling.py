@@ -21,7 +21,7 @@ from .elastic import FLOWER, NAME, Models
 from .predictions import bare_server, prediction
 
 COLD, COLD_ROUNDS = tuple(f"cold-{index}" for index in range(10)), 20
-CROWD = 100
+CROWD, LOOK = 100, 0.1  # seconds from look to look: they cost the control plane that is measured
 STEP = "before=constant:12:15s,step=constant:120:15s"
 DOWNS, UP_AND_DOWN = 50, ",".join(40 * ["constant:120:7s,constant:8:13s"])
 ONE, CLOSED, ROUNDS = "one-iris", "warm=closed:4:1s,most=closed:4:5s", 3
@@ -71,6 +71,7 @@ def step(models: Models, table: Table) -> None:
     run = load(models.client, NAME, STEP)
     while run.running:
         seen.append((time.time(), *models.scale(NAME)))
+        time.sleep(LOOK)
     after = run.frame().query("phase == 'step'")
     began, asked = after["time"].min().timestamp(), seen[-1][1]
     reached = next(at for at, _, ready in seen if at >= began and ready >= asked) - began
@@ -86,6 +87,7 @@ def scale_downs(models: Models, table: Table) -> None:
     while run.running and len(gone) < DOWNS:
         now = models.pods([NAME])
         gone, here = gone | (here - now), here | now
+        time.sleep(LOOK)
     run.stop()
     said = run.wait().now()
     what = f"failed on {len(gone)} scale-downs under load"
