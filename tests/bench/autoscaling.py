@@ -104,7 +104,9 @@ def one_replica(lab: Lab, models: Models, table: Table) -> None:
 
 
 def _rate(call: Call) -> float:
-    return float(Load(call, CLOSED).wait().phases().loc["most", "rate"])
+    run = Load(call, CLOSED).wait()
+    assert run.passed, run.now().seen
+    return float(run.phases().loc["most", "rate"])
 
 
 def _odd(answers: list[Answer]) -> int:
