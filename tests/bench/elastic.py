@@ -32,9 +32,13 @@ class Models(NamedTuple):
         return cls(Kube(lab.home / "kubeconfig"), InferenceClient(Target.connect(lab.home), lab.token(TENANT)))
 
     @contextlib.contextmanager
-    def served(self, names: Sequence[str], *, wait: bool = False, **predictor: Any) -> Iterator[None]:
-        """The models, ready; `wait` keeps the scenario's 50 ms of waiting, and `predictor` overrides what it says."""
-        made = [obj for name in names for obj in _objects(name, wait, predictor)]
+    def served(
+        self, names: Sequence[str], *, wait: bool = False, burst: str = "10", **predictor: Any
+    ) -> Iterator[None]:
+        """The models, ready; `wait` keeps the scenario's 50 ms of waiting, `burst` is the target-burst-capacity, and
+        `predictor` overrides what it says.
+        """
+        made = [obj for name in names for obj in _objects(name, wait, burst, predictor)]
         try:
             for obj in made:
                 self.kube.apply(obj)
@@ -61,9 +65,10 @@ class Models(NamedTuple):
         return int(status.get("desiredScale", 0)), int(status.get("actualScale", 0))
 
 
-def _objects(name: str, wait: bool, predictor: dict[str, Any]) -> list[Object]:
+def _objects(name: str, wait: bool, burst: str, predictor: dict[str, Any]) -> list[Object]:
     text = (manifests() / "scenarios" / "autoscaling.yaml").read_text().replace(NAME, name)
     service, *others = yaml.safe_load_all(text)
+    service["metadata"]["annotations"]["autoscaling.knative.dev/target-burst-capacity"] = burst
     spec = service["spec"]["predictor"]
     spec |= predictor
     if not wait:

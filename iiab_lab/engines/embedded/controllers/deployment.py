@@ -48,7 +48,8 @@ class DeploymentController:
 
     def _owned(self, deployment: Object) -> list[Object]:
         uid = deployment["metadata"]["uid"]
-        listed = self._client.list(REPLICA_SET, deployment["metadata"]["namespace"])
+        labels = deployment["spec"]["selector"].get("matchLabels")
+        listed = self._client.list(REPLICA_SET, deployment["metadata"]["namespace"], labels)
         return [rs for rs in listed if (controller_of(rs) or {}).get("uid") == uid]
 
     async def _number(self, deployment: Object, current: Object, before: int) -> None:

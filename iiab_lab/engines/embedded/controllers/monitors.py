@@ -11,6 +11,7 @@ import json
 
 from ..objects.kinds import CONFIG_MAP, NAMESPACE, POD, POD_MONITOR, SERVICE, SERVICE_MONITOR, Key
 from ..objects.meta import new
+from ..objects.pods import standing
 from ..reconcile.ports import Client, Result, Watch
 from ..rules import scrape
 
@@ -23,8 +24,9 @@ class MonitorsController:
     def __init__(self, client: Client, apiserver: str) -> None:
         """`apiserver` is the host:port of the control plane's own metrics."""
         self._client, self._apiserver = client, apiserver
-        watched = (POD_MONITOR, SERVICE_MONITOR, SERVICE, POD, NAMESPACE)
-        self.watches = tuple(Watch(kind, lambda _: [_NAME]) for kind in watched)
+        watched = (POD_MONITOR, SERVICE_MONITOR, SERVICE, NAMESPACE)
+        one = (Watch(kind, lambda _: [_NAME]) for kind in watched)
+        self.watches = (*one, Watch(POD, lambda _: [_NAME], standing))
 
     async def reconcile(self, key: Key) -> Result | None:
         if self._client.get(NAMESPACE, Key("", key.namespace)) is None:

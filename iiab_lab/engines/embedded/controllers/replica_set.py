@@ -38,7 +38,8 @@ class ReplicaSetController:
 
     def _owned(self, replica_set: Object) -> list[Object]:
         uid = replica_set["metadata"]["uid"]
-        listed = self._client.list(POD, replica_set["metadata"]["namespace"])
+        labels = replica_set["spec"]["selector"].get("matchLabels")
+        listed = self._client.list(POD, replica_set["metadata"]["namespace"], labels)
         return [pod for pod in listed if (controller_of(pod) or {}).get("uid") == uid]
 
     async def _scale(self, replica_set: Object, alive: list[Object]) -> str:

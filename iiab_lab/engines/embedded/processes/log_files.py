@@ -1,4 +1,5 @@
-"""Container logs that never fill the disk: rotated at 10 MiB like the kubelet's, and only the last two attempts kept.
+"""Container logs that never fill the disk: rotated at 10 MiB like the kubelet's, only the last two attempts kept, and those
+of Pods that are gone only a while longer.
 
 A program holds its log open for appending, so the file is copied aside and emptied in place: the few lines written in
 between are lost, as with logrotate's copytruncate. Beside each log, `N.times` says once a second how far it had grown
@@ -15,7 +16,7 @@ import shutil
 import time
 from pathlib import Path
 
-MOST, ATTEMPTS = 10 * 2**20, 2
+MOST, ATTEMPTS, GONE = 10 * 2**20, 2, 20
 _MARK_EVERY, _TIDY_EVERY = 1.0, 5
 
 
@@ -45,6 +46,8 @@ def times_of(log: Path) -> Path:
 
 
 def tidy(folder: Path, most: int = MOST) -> None:
+    for pod in _gone(folder)[:-GONE]:
+        shutil.rmtree(pod, ignore_errors=True)
     for container in folder.glob("*/*"):
         files = sorted(container.glob("*.log"), key=lambda file: int(file.stem))
         for old in files[:-ATTEMPTS]:
@@ -55,6 +58,13 @@ def tidy(folder: Path, most: int = MOST) -> None:
             if file.stat().st_size > most:
                 shutil.copyfile(file, _aside(file))
                 os.truncate(file, 0)
+
+
+def _gone(folder: Path) -> list[Path]:
+    """Of Pods without a folder of their own, as <home>/pods has it by uid; what was written last comes last."""
+    pods = folder.parent / "pods"
+    found = [pod for pod in folder.glob("*_*_*") if not (pods / pod.name.rsplit("_", 1)[1]).exists()]
+    return sorted(found, key=lambda pod: pod.stat().st_mtime)
 
 
 def _aside(file: Path) -> Path:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from iiab_lab.engines.embedded.processes.log_files import tidy
+from iiab_lab.engines.embedded.processes.log_files import GONE, tidy
 
 
 def test_a_full_log_is_set_aside_while_its_program_goes_on_writing(tmp_path: Path) -> None:
@@ -28,3 +29,15 @@ def test_only_the_last_two_attempts_stay(tmp_path: Path) -> None:
         (folder / f"{attempt}.log").write_text("x")
     tidy(tmp_path)
     assert {file.name for file in folder.iterdir()} == {"10.log", "11.log"}
+
+
+def test_logs_of_pods_that_are_gone_go_too_the_oldest_first(tmp_path: Path) -> None:
+    folder, pods = tmp_path / "logs", tmp_path / "pods"
+    (pods / "alive").mkdir(parents=True)
+    for age, uid in enumerate(["alive", *(f"gone{index}" for index in range(GONE + 3))]):
+        pod = folder / f"tenant-a_model_{uid}"
+        (pod / "server").mkdir(parents=True)
+        os.utime(pod, (age, age))
+    tidy(folder)
+    left = {pod.name.rsplit("_", 1)[1] for pod in folder.iterdir()}
+    assert left == {"alive", *(f"gone{index}" for index in range(3, GONE + 3))}
