@@ -27,9 +27,7 @@ def tokens(lab: Lab) -> dict[str, str]:
     return {tenant: lab.token(tenant) for tenant in ("tenant-a", "tenant-b")}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """All on one worker: they share a platform, and more than two or three at once would want for inotify instances."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("platform"))
+    if Path(__file__).parent in item.path.parents:
+        item.add_marker(pytest.mark.xdist_group("platform"))

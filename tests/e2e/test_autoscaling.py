@@ -1,4 +1,4 @@
-"""Under load, with everything that can die dying; that a model comes from zero and goes back is the scenario's to show."""
+"""What a running platform adds to the rules. That a model comes from zero and goes back is the scenario's to show; what a kill costs, the soak's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 import requests
 
@@ -18,14 +17,11 @@ from iiab_lab.engines.embedded.rules.autoscaling.metrics import Stat
 from iiab_lab.engines.embedded.rules.autoscaling.settings import Settings
 from iiab_lab.target import Target
 from iiab_lab.traffic.client import InferenceClient
-from iiab_lab.traffic.load.handle import load
 
 from .lab import SETOSA, Lab, eventually, running
 
 MODEL = "elastic-iris"
 FLOWER = [[5.1, 3.5, 1.4, 0.2]]
-# A kill may cost 0.5 % of the 6,000 requests that a minute of 100 a second has.
-MOST_LOST = 30
 
 
 @pytest.fixture(scope="module")
@@ -70,38 +66,6 @@ def test_no_caller_chooses_the_pod(elastic: Lab, client: InferenceClient) -> Non
     at_zero(elastic)
     answer = client.predict(MODEL, FLOWER, headers={"x-activator-backend": "127.0.0.1:1", "x-activator-plain": "true"})
     assert answer.status == 200
-
-
-def kill(lab: Lab, words: str) -> None:
-    found = [p for p in lab.processes() if words in " ".join(p.cmdline())]
-    assert found, words
-    found[0].send_signal(signal.SIGKILL)
-    psutil.wait_procs(found[:1], 5)
-
-
-def failures(lab: Lab, client: InferenceClient, victim: str) -> int:
-    """Of 1,200 requests at 100 a second, in the middle of which one process is killed."""
-    with load(client, MODEL, "constant:100:12s") as run:
-        eventually(lambda: run.now().requests > 500)
-        kill(lab, victim)
-        phases = run.wait().phases()
-    print(phases[["requests", "ok", "failed", "statuses", "errors"]].to_string())
-    return int(phases["failed"].sum())
-
-
-@pytest.mark.parametrize("victim", ["iiab_lab.runtimes.sklearn --model_name=elastic-iris", "iiab_lab.runtimes.warm"])
-def test_a_killed_server_or_warm_parent_costs_at_most_half_a_percent(
-    elastic: Lab, client: InferenceClient, victim: str
-) -> None:
-    client.predict(MODEL, FLOWER)
-    assert failures(elastic, client, victim) <= MOST_LOST
-
-
-def test_the_activator_is_back_by_itself_and_holds_again(elastic: Lab, client: InferenceClient) -> None:
-    client.predict(MODEL, FLOWER)
-    assert failures(elastic, client, "iiab_lab.engines.embedded.activator") <= MOST_LOST
-    at_zero(elastic)
-    assert client.predict(MODEL, FLOWER).status == 200
 
 
 def test_a_model_that_cannot_load_any_more_is_a_503_with_the_reason(elastic: Lab, client: InferenceClient) -> None:

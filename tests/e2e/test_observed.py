@@ -17,8 +17,9 @@ KSERVE = 'request_predict_seconds_count{model_name="sklearn-iris"}'
 def test_prometheus_scrapes_every_proxy_the_model_and_the_api_server(lab: Lab) -> None:
     targets = Prometheus(Target.connect(home=lab.home)).targets()
     assert set(targets["health"]) == {"up"} and set(targets["error"]) == {""}
-    parts = {"edge-proxies": 1, "mesh-proxies": 4, "model-servers": 1}
+    parts = {"edge-proxies": 1, "mesh-proxies": 5, "model-servers": 1}
     wanted = {"apiserver": 1, "podMonitor/envoy-gateway-system/envoy-ratelimit/0": 1}
+    wanted |= {"podMonitor/knative-serving/activator/0": 1}
     wanted |= {f"podMonitor/monitoring/{part}/0": count for part, count in parts.items()}
     assert targets["job"].value_counts().to_dict() == wanted
 

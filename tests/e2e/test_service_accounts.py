@@ -51,6 +51,7 @@ NEEDED: dict[tuple[str, str], list[Request]] = {
         ("PATCH", core("tenant-a", "configmaps/identity-jwks"), {}),
     ],
     ("monitoring", "prometheus"): [("GET", "/metrics", {})],
+    ("knative-serving", "activator"): [],
     ("default", "management-service"): [
         ("GET", "/api/v1/nodes", {}),
         ("GET", core("tenant-a", "pods"), {}),
