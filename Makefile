@@ -30,7 +30,8 @@ lab: setup ## boot and open JupyterLab on the first notebook
 	JUPYTER_CONFIG_PATH=$(CURDIR)/notebooks/.jupyter $(BIN)/jupyter lab notebooks/00_start.ipynb
 
 test: setup ## the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --ignore tests/e2e
+	$(BIN)/python -m pytest tests/e2e # one platform at a time: their files take most of a user's inotify instances
 
 lint: setup ## style, types, contracts
 	$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -25,9 +24,3 @@ def fresh_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def tokens(lab: Lab) -> dict[str, str]:
     return {tenant: lab.token(tenant) for tenant in ("tenant-a", "tenant-b")}
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """All on one worker: they share a platform, and more than two or three at once would want for inotify instances."""
-    if Path(__file__).parent in item.path.parents:
-        item.add_marker(pytest.mark.xdist_group("platform"))
