@@ -18,7 +18,7 @@ kind: Pod
 metadata: {name: ingress, namespace: istio-system, labels: {istio: ingressgateway}}
 spec:
   serviceAccountName: istio-ingressgateway
-  containers: [{name: istio-proxy, image: istio/proxyv2, ports: [{containerPort: 8080}, {containerPort: 15090}]}]
+  containers: [{name: istio-proxy, image: istio/proxyv2, ports: [{containerPort: 8080}, {containerPort: 15021}, {containerPort: 15090}]}]
 ---
 apiVersion: v1
 kind: Service
