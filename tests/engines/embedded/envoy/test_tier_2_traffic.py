@@ -324,12 +324,13 @@ def test_a_tenants_claim_on_anothers_host_changes_nothing_for_it(lab: Tier2) -> 
     lab.backend("theirs")
     services = [*lab.service("web", "live"), *lab.service("web", "theirs", namespace="rival")]
     own = mesh.virtual_service([to("web")], hosts=["iris.shop.example.com", "web.example.org"], at=5)
-    grab = mesh.virtual_service([to("web")], namespace="rival", hosts=["iris.shop.example.com", "*"], at=0)
+    grab = mesh.virtual_service([to("web")], "grab", "rival", hosts=["iris.shop.example.com"], at=0)
+    every = mesh.virtual_service([to("web")], "every", "rival", hosts=["*"], at=0)
     wide = mesh.destination_rule(
         "*.shop.svc.cluster.local", namespace="rival", trafficPolicy={"loadBalancer": {"simple": "RANDOM"}}
     )
     spaces = [mesh.namespace("shop"), mesh.namespace("rival")]
-    made = lab.apply(*spaces, *services, own, grab, wide)
+    made = lab.apply(*spaces, *services, own, grab, every, wide)
     assert made.snapshot.clusters["outbound|80||web.shop.svc.cluster.local"]["lb_policy"] == "LEAST_REQUEST"
     hosts = ("iris.shop.example.com", "web.example.org", "other.example.org", "gone.shop.example.com")
     assert [lab.pod(host=host) for host in hosts] == ["live", "live", "theirs", 404]
