@@ -15,6 +15,7 @@ import pytest
 from iiab_lab.errors import UsageError
 from iiab_lab.models import iris
 from iiab_lab.models.__main__ import write
+from iiab_lab.models.versions import v3
 from iiab_lab.runtimes.storage import fetch
 
 
@@ -93,6 +94,24 @@ def test_what_is_no_matrix_of_four_columns_is_400(served: httpx.Client, body: di
 def test_metrics_are_kserves(served: httpx.Client) -> None:
     served.post("/v1/models/iris:predict", json={"instances": [[1, 1, 1, 1]]})
     assert 'request_predict_seconds_count{model_name="iris"}' in served.get("/metrics").text
+
+
+def test_a_version_that_fails_on_some_flowers_is_served_confined_and_answers_500_for_those(tmp_path: Path) -> None:
+    estimator, report = v3()
+    write(tmp_path / "model", estimator, report)
+    process = server(tmp_path / "model", tmp_path / "app")
+    try:
+        transport = httpx.HTTPTransport(uds=str(tmp_path / "app"))
+        with httpx.Client(transport=transport, base_url="http://iris", timeout=5) as client:
+            ready(process, client)
+            rows = iris.split().held_out[:8].tolist()  # each failure's traceback goes into a pipe that nobody empties
+            answers = [client.post("/v1/models/iris:predict", json={"instances": [row]}) for row in rows]
+    finally:
+        process.terminate()
+        process.wait(20)
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [500, 200, 500, 200, 200, 200, 200, 500]
+    assert "unknown categories" in next(answer.text for answer in answers if answer.status_code == 500)
 
 
 @pytest.mark.parametrize("content", [None, b"no pickle"])
