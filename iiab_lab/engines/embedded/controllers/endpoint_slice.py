@@ -7,10 +7,11 @@ Wakes:  on the Service, and on Pods of its namespace that it selects or has a sl
 
 from __future__ import annotations
 
-from ..objects.kinds import ENDPOINT_SLICE, POD, SERVICE, Key
+from ..objects.kinds import POD, SERVICE, Key
 from ..objects.meta import Object, key_of, labels_of
 from ..objects.pods import standing
 from ..reconcile.ports import Client, Result, Watch
+from ..reconcile.slices import settle
 from ..rules import endpoints
 
 
@@ -25,16 +26,8 @@ class EndpointSliceController:
         service = self._client.get(SERVICE, key)
         if service is None or service["metadata"].get("deletionTimestamp") or not _selector(service):
             return None
-        wanted = {
-            made["metadata"]["name"]: made
-            for pod in self._selected(service)
-            if (made := endpoints.of_pod(service, pod))
-        }
-        for made in wanted.values():
-            await self._client.apply(made)
-        for present in self._client.list(ENDPOINT_SLICE, key.namespace, {endpoints.SERVICE: key.name}):
-            if present["metadata"]["name"] not in wanted:
-                await self._client.delete(ENDPOINT_SLICE, key_of(present))
+        slices = [made for pod in self._selected(service) if (made := endpoints.of_pod(service, pod))]
+        await settle(self._client, key, slices)
         return None
 
     def _selected(self, service: Object) -> list[Object]:

@@ -30,8 +30,6 @@ from ..rules.autoscaling.settings import Settings
 from ..rules.autoscaling.status import PROXY, State
 from ..rules.autoscaling.status import Condition as Said
 
-_CONFIG = Key(config.NAMESPACE, config.NAME)
-
 
 class PodAutoscalerController:
     name = "podautoscaler"
@@ -44,7 +42,7 @@ class PodAutoscalerController:
             Watch(DEPLOYMENT, _of_revision),
             Watch(REVISION, lambda revision: [key_of(revision)]),
             Watch(POD, self._concerned, standing),
-            Watch(CONFIG_MAP, lambda found: self._all() if key_of(found) == _CONFIG else []),
+            Watch(CONFIG_MAP, lambda found: self._all() if key_of(found) == config.KEY else []),
         )
 
     async def wakes(self) -> AsyncIterator[Key]:
@@ -86,8 +84,7 @@ class PodAutoscalerController:
         return said.autoscaler_class(annotations_of(scaler), self._config()) == config.KPA
 
     def _config(self) -> config.Config:
-        found = self._client.get(CONFIG_MAP, _CONFIG) or {}
-        return config.Config.parse(found.get("data") or {})
+        return config.Config.of(self._client.get(CONFIG_MAP, config.KEY))
 
     def _autoscaler(self, scaler: Object, ready: int, now: float) -> Autoscaler:
         settings = Settings.of(

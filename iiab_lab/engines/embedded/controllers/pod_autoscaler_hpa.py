@@ -35,8 +35,7 @@ class HpaClassController:
         scaler = self._client.get(POD_AUTOSCALER, key)
         if scaler is None or scaler["metadata"].get("deletionTimestamp"):
             return None
-        found = self._client.get(CONFIG_MAP, Key(config.NAMESPACE, config.NAME)) or {}
-        known = config.Config.parse(found.get("data") or {})
+        known = config.Config.of(self._client.get(CONFIG_MAP, config.KEY))
         if said.autoscaler_class(annotations_of(scaler), known) != config.HPA:
             return None
         settings = Settings.of(annotations_of(scaler), scaler["spec"].get("containerConcurrency", 0), known)

@@ -56,8 +56,7 @@ class RevisionController:
         return max(settings.initial_scale, settings.min_scale)
 
     def _config(self) -> Config:
-        found = self._client.get(CONFIG_MAP, Key(config.NAMESPACE, config.NAME)) or {}
-        return Config.parse(found.get("data") or {})
+        return Config.of(self._client.get(CONFIG_MAP, config.KEY))
 
     def _status(self, revision: Object, deployment: Object, autoscaler: Object) -> Object:
         before, counts = revision.get("status") or {}, deployment.get("status") or {}

@@ -33,8 +33,9 @@ class Scheduler:
         if not free:
             await self._wait(key, pod, f"0/{len(nodes)} nodes are available: {len(nodes)} node(s) were unschedulable.")
             return None
-        pod["spec"]["nodeName"] = free[0]["metadata"]["name"]
-        await self._client.apply({name: pod[name] for name in ("apiVersion", "kind", "metadata", "spec")})
+        bound = pod["spec"] | {"nodeName": free[0]["metadata"]["name"]}
+        named = {name: pod[name] for name in ("apiVersion", "kind", "metadata")}
+        await self._client.apply(named | {"spec": bound})
         return None
 
     async def _wait(self, key: Key, pod: Object, why: str) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from ..envoy import activator
 from ..objects.conditions import is_true
-from ..objects.kinds import ENDPOINT_SLICE, POD, POD_AUTOSCALER, SERVICE, Key
+from ..objects.kinds import POD, POD_AUTOSCALER, SERVICE, Key
 from ..objects.meta import Object, key_of, labels_of
 from ..objects.names import KN_REVISION, KN_SERVICE_TYPE, SKS_MODE
 from ..objects.pods import standing
 from ..reconcile.ports import Client, Result, Watch
+from ..reconcile.slices import settle
 from ..rules import endpoints
 
 
@@ -32,13 +33,7 @@ class ServerlessServiceController:
         service, scaler = self._client.get(SERVICE, key), self._client.get(POD_AUTOSCALER, key)
         if service is None or scaler is None or not _is_public(service) or service["metadata"].get("deletionTimestamp"):
             return None
-        wanted = {one["metadata"]["name"]: one for one in self._endpoints(service, scaler)}
-        # Before break, make: a Service that leads nowhere for a moment refuses what comes in that moment.
-        for made in wanted.values():
-            await self._client.apply(made)
-        for present in self._client.list(ENDPOINT_SLICE, key.namespace, {endpoints.SERVICE: key.name}):
-            if present["metadata"]["name"] not in wanted:
-                await self._client.delete(ENDPOINT_SLICE, key_of(present))
+        await settle(self._client, key, self._endpoints(service, scaler))
         return None
 
     def _endpoints(self, service: Object, scaler: Object) -> list[Object]:

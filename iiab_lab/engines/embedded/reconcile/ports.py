@@ -29,7 +29,11 @@ class Event(NamedTuple):
 
 
 class Client(Protocol):
-    """Reads are answered from memory at once; writes return when they are durable. Objects are yours to change."""
+    """Reads are answered from memory at once; writes return when they are durable.
+
+    An object that is read is shared with every other reader: yours to read, not to change. What is given to a write is yours
+    again afterwards.
+    """
 
     def get(self, kind: Kind, key: Key) -> Object | None: ...
 

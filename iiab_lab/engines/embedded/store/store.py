@@ -138,11 +138,13 @@ class Store:
         return self._hub.subscribe(kind, namespace, since or 0, present)
 
     def read(self, kind: Kind, key: Key) -> Object | None:
+        """Shared with every other reader: yours to read, not to change."""
         entry = self.get(kind, key)
-        return entry.object() if entry else None
+        return entry.shared if entry else None
 
     def read_all(self, kind: Kind, namespace: str | None = None) -> Objects:
-        return [entry.object() for entry in self.list(kind, namespace)[1]]
+        """Shared with every other reader: yours to read, not to change."""
+        return [entry.shared for entry in self.list(kind, namespace)[1]]
 
     def count(self, kind: Kind) -> int:
         return len(self._tables.committed(kind))
@@ -206,7 +208,7 @@ class Store:
         """PUT: the object replaces the stored one; through `status`, its status alone does."""
         resource = self.registry.of(kind)
         before = self._require(resource, key_of(obj))
-        changes.require_current(kind, obj["metadata"], before.object()["metadata"])
+        changes.require_current(kind, obj["metadata"], before.shared["metadata"])
         how = How(_complete(writer, resource, subresource), dry_run, validation, approve)
         return await self._replace(resource, before, obj, how)
 
@@ -353,7 +355,7 @@ class Store:
                 f'namespaces "{key.namespace}" not found',
                 "apply a Namespace of that name first: iiab kubectl apply -f FILE",
             )
-        if namespace.object()["metadata"].get("deletionTimestamp"):
+        if namespace.shared["metadata"].get("deletionTimestamp"):
             raise _terminating(kind, key)
 
 
@@ -380,11 +382,11 @@ class Head:
 
     def read(self, kind: Kind, key: Key) -> Object | None:
         entry = self._tables.head(kind).get(key)
-        return entry.object() if entry else None
+        return entry.shared if entry else None
 
     def read_all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
         entries = self._tables.head(kind).values()
-        return [entry.object() for entry in entries if not namespace or entry.key.namespace == namespace]
+        return [entry.shared for entry in entries if not namespace or entry.key.namespace == namespace]
 
 
 def _complete(writer: Writer, resource: Resource, subresource: str = "") -> Writer:

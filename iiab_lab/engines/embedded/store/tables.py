@@ -87,6 +87,8 @@ class Tables:
         self.revision = self._changed[change.kind] = change.entry.revision
         _apply(self._committed.setdefault(change.kind, {}), change)
         self._published(change)
+        if change.before is not None:
+            change.before.forget()
         if not durable.cancelled():
             durable.set_result(None)
 

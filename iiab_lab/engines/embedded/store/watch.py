@@ -39,8 +39,17 @@ class Entry:
         return decoded
 
     @cached_property
+    def shared(self) -> Object:
+        """Decoded once, for whoever only reads."""
+        return self.object()
+
+    def forget(self) -> None:
+        """History is long: a state that was replaced keeps its bytes alone."""
+        self.__dict__.pop("shared", None)
+
+    @cached_property
     def labels(self) -> Mapping[str, str]:
-        return self.object()["metadata"].get("labels") or {}
+        return self.shared["metadata"].get("labels") or {}
 
 
 class Change(NamedTuple):

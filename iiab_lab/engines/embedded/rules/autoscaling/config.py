@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ...objects.kinds import Key
+from ...objects.meta import Object
 from . import literals
 from .literals import Seconds, duration_text, number_text
 
-NAMESPACE, NAME = "knative-serving", "config-autoscaler"
+KEY = Key("knative-serving", "config-autoscaler")
 KPA, HPA = "kpa.autoscaling.knative.dev", "hpa.autoscaling.knative.dev"
 TARGET_MIN = 0.01
 WINDOW_MIN, WINDOW_MAX = 6.0, 3600.0
@@ -54,6 +56,11 @@ class Config:
     scale_down_delay: Seconds = 0.0
     scale_to_zero_grace_period: Seconds = 30.0
     scale_to_zero_pod_retention_period: Seconds = 0.0
+
+    @classmethod
+    def of(cls, found: Object | None) -> Config:
+        """What the ConfigMap says; where there is none, upstream's defaults."""
+        return cls.parse((found or {}).get("data") or {})
 
     @classmethod
     def parse(cls, data: Mapping[str, str]) -> Config:

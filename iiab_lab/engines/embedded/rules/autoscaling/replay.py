@@ -38,6 +38,8 @@ def replayed(entries: Iterable[Mapping[str, Any]], settings: Settings | None = N
         if entry["is"] == "began":
             known = settings or Settings(**entry["settings"])
             playing[revision] = Autoscaler(known, entry["ready"], entry["at"])
+        elif entry["is"] == "changed" and revision in playing:
+            playing[revision].update(entry["at"], settings or Settings(**entry["settings"]))
         elif revision in playing:
             yield from _played(playing[revision], entry)
 

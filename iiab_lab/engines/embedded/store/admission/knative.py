@@ -7,14 +7,13 @@ an InferenceService through whose Knative Service is refused later, where nobody
 from __future__ import annotations
 
 from .....errors import ApiError
-from ...objects.kinds import CONFIG_MAP, Key
+from ...objects.kinds import CONFIG_MAP
 from ...objects.meta import Object, annotations_of, key_of
 from ...rules import kserve
 from ...rules.autoscaling import annotations as autoscaling
-from ...rules.autoscaling.config import NAME, NAMESPACE, Config
+from ...rules.autoscaling.config import KEY, Config
 from . import Admit, Reader
 
-_CONFIG = Key(NAMESPACE, NAME)
 _RESOURCES, _CONFIGS = "validation.webhook.serving.knative.dev", "config.webhook.serving.knative.dev"
 _OWN, _TEMPLATES = "metadata.annotations", "spec.template.metadata.annotations"
 _MISPLACED = f'autoscaling annotations must be put under "{_TEMPLATES}" to work'
@@ -22,9 +21,9 @@ _MISPLACED = f'autoscaling annotations must be put under "{_TEMPLATES}" to work'
 
 def config(admit: Admit) -> Object | None:
     obj = admit.object
-    if obj is not None and key_of(obj) == _CONFIG:
+    if obj is not None and key_of(obj) == KEY:
         try:
-            Config.parse(obj.get("data") or {})
+            Config.of(obj)
         except ValueError as error:
             raise _denied(_CONFIGS, str(error)) from None
     return obj
@@ -62,8 +61,7 @@ def inference_service(admit: Admit) -> Object | None:
 
 
 def _problems(reader: Reader, given: autoscaling.Annotations) -> list[autoscaling.Problem]:
-    found = reader.read(CONFIG_MAP, _CONFIG) or {}
-    return autoscaling.problems(given, Config.parse(found.get("data") or {}))
+    return autoscaling.problems(given, Config.of(reader.read(CONFIG_MAP, KEY)))
 
 
 def _require(wrong: list[autoscaling.Problem]) -> None:
