@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from scipy.stats import binom, binomtest
 
 from ..assets import manifests
+from ..errors import NotReady
 from ..kube import documents
 from ..models import iris
 from ..rollout.driver import PROMOTED, ROLLED_BACK, Rollout, rollout
@@ -74,7 +75,11 @@ def removed(target: Target, seconds: float = 60) -> None:
         where = (obj["apiVersion"], obj["kind"], TENANT, obj["metadata"]["name"])
         if target.kube.get(where[0], where[1], where[3], TENANT):
             target.kube.raw("DELETE", target.kube.path(*where))
-    Served(target, MODEL, TENANT).await_pods(0, seconds)
+    deadline, label = time.monotonic() + seconds, f"serving.kserve.io/inferenceservice={MODEL}"
+    while target.kube.list("v1", "Pod", TENANT, label):
+        if time.monotonic() > deadline:
+            raise NotReady(f"Pods of {MODEL} are still there.", f"look at: iiab kubectl get pods -n {TENANT}")
+        time.sleep(0.1)
 
 
 def released(target: Target, storage: str, steps: Sequence[Step] = STEPS) -> Release:
@@ -110,12 +115,13 @@ def _taken_back(report: Report, release: Release) -> None:
 
 
 def _exposed(report: Report, release: Release) -> None:
-    """No more than the share of the largest step that it came to."""
+    """No more than the share of the largest step that it came to, from the moment it had any until it had none."""
     done, requests = release
-    during = _between(requests, done.began, done.ended)
+    since = done.records[0].time - done.records[0].seconds
+    during = _between(requests, since, done.ended)
     met, most = int((during["revision"] == done.revision).sum()), max(record.step.percent for record in done.records)
     allowed = int(binom.isf(_RARE, len(during), most / 100))
-    why = f"{most} % of {len(during)} requests in {done.ended - done.began:.1f} s, and what chance may add"
+    why = f"{most} % of {len(during)} requests in {done.ended - since:.1f} s, and what chance may add"
     report.add("requests that met v3", f"≤ {allowed}", met, 0 < met <= allowed, why)
 
 
