@@ -47,6 +47,10 @@ class Prometheus:
         rows = [{**item["metric"], "value": float(item["value"][1])} for item in self._ask(query)]
         return pandas.DataFrame(rows)
 
+    def series(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """(labels, value) of each series of an instant query."""
+        return [(item["metric"], float(item["value"][1])) for item in self._ask(query)]
+
     def value(self, query: str) -> float:
         """The sum over all series of an instant query; 0.0 where there is none."""
         return sum(float(item["value"][1]) for item in self._ask(query))

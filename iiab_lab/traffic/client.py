@@ -69,6 +69,10 @@ class InferenceClient:
         path, body = infer_call(model, rows)
         return self.request("POST", path, json=body, headers=headers)
 
+    def feedback(self, model: str, outcomes: Sequence[Mapping[str, Any]]) -> Answer:
+        """The truth about predictions: `{"answered_by": REVISION, "predicted": 1, "label": 2}` each. Of this lab's servers."""
+        return self.request("POST", f"/v1/models/{model}/feedback", json={"feedback": list(outcomes)})
+
     def request(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
         """Any request to the edge; raises TrafficError where no answer came. Status codes are answers."""
         sent = {"Authorization": f"Bearer {self.token}"} if self.token else {}

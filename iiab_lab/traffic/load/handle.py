@@ -16,7 +16,7 @@ from .call import SETOSA, Call
 from .child import Child
 from .phases import Phase
 from .plan import plan as read_plan
-from .wire import DIED, DONE, STOPPED
+from .wire import DIED, DONE, KINDS, STOPPED
 
 if TYPE_CHECKING:
     import pandas
@@ -71,7 +71,7 @@ class Load:
         self.call, self.plan, self.bounds = call, read_plan(plan), bounds or Bounds()
         self.bounds.check(self.plan)
         self.ended, self._began = "", 0.0
-        self._words: dict[str, list[str]] = {"errors": [""], "revisions": [""]}
+        self._words: dict[str, list[str]] = {kind: [""] for kind in KINDS}
         self._chunks: list[bytes] = []
         self._ticks: list[dict[str, float]] = []
         self._seen: Counter[int | str] = Counter()

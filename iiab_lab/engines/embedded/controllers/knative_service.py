@@ -14,6 +14,8 @@ from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Result, Watch
 from ..rules import knative
 
+_CONFIGS, _ROUTES = ("ConfigurationsReady", "Configuration"), ("RoutesReady", "Route")
+
 
 class KnativeServiceController:
     name = "knativeservice"
@@ -50,8 +52,8 @@ class KnativeServiceController:
         now = rfc3339(self._clock.now())
         current, routed = knative.is_current(configuration), knative.is_current(route)
         parts = [
-            knative.copied("ConfigurationsReady", configuration if current else None, "Ready", now),
-            knative.copied("RoutesReady", route if routed else None, "Ready", now),
+            knative.copied("ConfigurationsReady", configuration, "Ready", now) if current else _outdated(_CONFIGS, now),
+            knative.copied("RoutesReady", route, "Ready", now) if routed else _outdated(_ROUTES, now),
         ]
         if parts[1]["status"] == "True" and not _migrated(configuration, route):
             message = "Traffic is not yet migrated to the latest revision."
@@ -59,8 +61,18 @@ class KnativeServiceController:
         return knative.ready(parts, now)
 
 
+def _outdated(which: tuple[str, str], now: str) -> Condition:
+    type_, kind = which
+    message = f"The {kind} is still working to reflect the latest desired specification."
+    return condition(type_, "Unknown", "OutOfDate", message, now=now)
+
+
 def _migrated(configuration: Object, route: Object) -> bool:
-    """The Route follows the latest ready revision wherever it was told to."""
+    """Traffic is where the Route was told to lead it, and at the latest ready revision wherever it follows that."""
     latest = (configuration.get("status") or {}).get("latestReadyRevisionName")
-    traffic = (route.get("status") or {}).get("traffic") or []
-    return all(target["revisionName"] == latest for target in traffic if target.get("latestRevision"))
+    wanted = [(target.get("revisionName") or latest, *_share(target)) for target in route["spec"].get("traffic") or ()]
+    return wanted == [(target["revisionName"], *_share(target)) for target in (route["status"].get("traffic") or ())]
+
+
+def _share(target: Object) -> tuple[str, int]:
+    return target.get("tag", ""), target.get("percent", 0)
