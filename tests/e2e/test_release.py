@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -14,10 +15,11 @@ import requests
 import yaml
 
 from iiab_lab.assets import manifests
-from iiab_lab.kube import Kube, documents
+from iiab_lab.kube import Kube, documents, has_condition
 
 from .lab import SETOSA, Lab, eventually
 
+PREDICT = "/v1/models/iris:predict"
 NAMESPACE, ONE, TWO, THREE = "tenant-a", *(f"iris-predictor-0000{n}" for n in (1, 2, 3))
 PATHS = {
     "isvc": "/apis/serving.kserve.io/v1beta1/namespaces/tenant-a/inferenceservices/iris",
@@ -63,12 +65,12 @@ class Release:
         routes = self.read("virtualservice")["spec"]["http"][0]["route"]
         return {one["destination"]["host"].split(".")[0]: one["weight"] for one in routes}
 
-    def predict(self, session: requests.Session, path: str = "/v1/models/iris:predict") -> tuple[int, str]:
+    def predict(self, session: requests.Session, path: str = PREDICT) -> tuple[int, str]:
         """(status, the revision that answered)"""
         answer = session.post(f"{self.url}{path}", json=SETOSA, headers=self.headers, timeout=10)
         return answer.status_code, answer.headers.get("knative-serving-revision", "")
 
-    def answers(self, count: int = 100, path: str = "/v1/models/iris:predict") -> Counter[tuple[int, str]]:
+    def answers(self, count: int = 100, path: str = PREDICT) -> Counter[tuple[int, str]]:
         with session() as own:
             return Counter(self.predict(own, path) for _ in range(count))
 
@@ -79,40 +81,31 @@ def session() -> requests.Session:
     return made
 
 
-# What a tag's host answers: Knative gives it to whoever is inside; this lets the test in.
-TAGS = [
-    {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {"name": f"iris-{tag}", "namespace": NAMESPACE},
-        "spec": {
-            "parentRefs": [{"name": "ai-inference-gateway", "namespace": "envoy-gateway-system"}],
-            "rules": [
-                {
-                    "matches": [{"path": {"type": "PathPrefix", "value": f"/{tag}"}}],
-                    "filters": [
-                        {
-                            "type": "URLRewrite",
-                            "urlRewrite": {
-                                "hostname": f"{tag}-iris-predictor.{NAMESPACE}.example.com",
-                                "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/v1/models"},
-                            },
-                        }
-                    ],
-                    "backendRefs": [{"name": "istio-ingressgateway", "namespace": "istio-system", "port": 443}],
-                }
-            ],
-        },
-    }
-    for tag in ("latest", "prev")
-]
+WAY_IN = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: to-{name}, namespace: tenant-a}}
+spec:
+  parentRefs: [{{name: ai-inference-gateway, namespace: envoy-gateway-system}}]
+  rules:
+  - matches: [{{path: {{type: PathPrefix, value: /{name}}}}}]
+    filters:
+    - type: URLRewrite
+      urlRewrite:
+        hostname: {name}.tenant-a.example.com
+        path: {{type: ReplacePrefixMatch, replacePrefixMatch: /v1/models}}
+    backendRefs: [{{name: istio-ingressgateway, namespace: istio-system, port: 443}}]
+"""
+# Hosts that only who is inside can ask; these routes let the test in.
+TAGS = {tag: f"{tag}-iris-predictor" for tag in ("latest", "prev")}
+INSIDE = [yaml.safe_load(WAY_IN.format(name=name)) for name in (*TAGS.values(), "colour")]
 
 
 @pytest.fixture(scope="module")
 def release(lab: Lab, tokens: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     file: Path = tmp_path_factory.mktemp("release") / "release.yaml"
     released = [obj for _, obj in documents(manifests() / "scenarios/release.yaml")]
-    file.write_text(yaml.safe_dump_all([*released, *TAGS]))
+    file.write_text(yaml.safe_dump_all([*released, *INSIDE]))
     lab.kubectl("apply", "-f", str(file))
     try:
         lab.kubectl("wait", "--for=condition=Ready", "isvc/iris", "-n", NAMESPACE, "--timeout=60s")
@@ -123,8 +116,8 @@ def release(lab: Lab, tokens: dict[str, str], tmp_path_factory: pytest.TempPathF
         lab.kubectl("delete", "-f", str(file))
 
 
-@pytest.fixture(scope="module")
-def asked(release: Release) -> Iterator[Counter[tuple[int, str]]]:
+@contextlib.contextmanager
+def asking(release: Release, path: str) -> Iterator[Counter[tuple[int, str]]]:
     """What requests that never pause are answered with, all the while."""
     seen: Counter[tuple[int, str]] = Counter()
     over = threading.Event()
@@ -132,16 +125,24 @@ def asked(release: Release) -> Iterator[Counter[tuple[int, str]]]:
     def ask() -> None:
         with session() as own:
             while not over.is_set():
-                seen[release.predict(own)] += 1
+                seen[release.predict(own, path)] += 1
                 time.sleep(0.005)
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
-    yield seen
-    over.set()
-    for thread in threads:
-        thread.join()
+    try:
+        yield seen
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def asked(release: Release) -> Iterator[Counter[tuple[int, str]]]:
+    with asking(release, PREDICT) as seen:
+        yield seen
 
 
 def sees(release: Release, weights: dict[str, int], rollout: tuple[str, str, str, str]) -> None:
@@ -161,11 +162,10 @@ def test_a_canary_gets_its_share_and_each_answer_tells_who_gave_it(release: Rele
 
 def test_each_tag_has_a_host_that_always_leads_to_its_revision(release: Release, asked: Counter[Any]) -> None:
     hosts = {target["tag"]: target["url"] for target in release.predictor["traffic"]}
-    assert hosts == {tag: f"http://{tag}-iris-predictor.{NAMESPACE}.example.com" for tag in ("latest", "prev")}
+    assert hosts == {tag: f"http://{name}.{NAMESPACE}.example.com" for tag, name in TAGS.items()}
     for tag, revision in (("latest", TWO), ("prev", ONE)):
-        eventually(
-            lambda tag=tag, revision=revision: set(release.answers(20, f"/{tag}/iris:predict")) == {(200, revision)}
-        )
+        path = f"/{TAGS[tag]}/iris:predict"
+        eventually(lambda path=path, revision=revision: set(release.answers(20, path)) == {(200, revision)})
 
 
 def test_it_is_promoted_by_taking_the_percentage_away(release: Release, asked: Counter[Any]) -> None:
@@ -206,3 +206,49 @@ def test_a_version_that_cannot_be_loaded_takes_nothing_and_says_why(release: Rel
 def test_meanwhile_no_request_was_lost(release: Release, asked: Counter[tuple[int, str]]) -> None:
     assert {status for status, _ in asked} == {200} and {revision for _, revision in asked} == {ONE, TWO}
     assert sum(asked.values()) > 200
+
+
+class Colours:
+    """A Knative Service with two revisions, and no InferenceService above it that would have its own will."""
+
+    def __init__(self, release: Release) -> None:
+        self.release = release
+        self.template = release.kube.raw("GET", SERVICES + "/iris-predictor").json()["spec"]["template"]
+        self.template["metadata"]["labels"] = {"component": "predictor"}
+
+    def apply(self, template: str, version: str, **percents: int) -> None:
+        annotations = self.template["metadata"]["annotations"] | {SOURCE: f"pvc://models/iris/{version}"}
+        named = self.template["metadata"] | {"name": f"colour-{template}", "annotations": annotations}
+        traffic = [{"revisionName": f"colour-{colour}", "percent": percent} for colour, percent in percents.items()]
+        meta = {"name": "colour", "namespace": NAMESPACE}
+        spec = {"template": self.template | {"metadata": named}, "traffic": traffic}
+        self.release.kube.apply(
+            {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": meta, "spec": spec}
+        )
+
+    def is_ready(self) -> bool:
+        service = self.release.kube.raw("GET", SERVICES + "/colour").json()
+        current = (service.get("status") or {}).get("observedGeneration") == service["metadata"]["generation"]
+        return current and has_condition("Ready")(service)
+
+
+SERVICES = "/apis/serving.knative.dev/v1/namespaces/tenant-a/services"
+SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
+
+
+def test_blue_and_green_change_places_and_back_and_no_request_is_lost(release: Release) -> None:
+    colours, path = Colours(release), "/colour/iris:predict"
+    try:
+        colours.apply("blue", "v1", blue=100)
+        eventually(colours.is_ready)
+        colours.apply("green", "v2", blue=100, green=0)
+        eventually(colours.is_ready)
+        eventually(lambda: release.answers(1, path) == {(200, "colour-blue"): 1})
+        with asking(release, path) as seen:
+            for colour in ("green", "blue", "green", "blue"):
+                colours.apply("green", "v2", **{"blue": 0, "green": 0, colour: 100})
+                eventually(colours.is_ready)
+                eventually(lambda colour=colour: set(release.answers(10, path)) == {(200, f"colour-{colour}")})
+        assert set(seen) == {(200, "colour-blue"), (200, "colour-green")}
+    finally:
+        release.kube.raw("DELETE", SERVICES + "/colour")
