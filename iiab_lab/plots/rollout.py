@@ -19,7 +19,7 @@ from .stack import layout, number
 if TYPE_CHECKING:
     import pandas
 
-_WINDOW = 5  # seconds that a rate and a share are of
+_WINDOW = 3  # seconds that a rate and a share are of
 _LEVEL = 0.05  # of the band
 _BASELINE, _CANDIDATE = "baseline", "candidate"
 _COLOUR = {_BASELINE: COLOURS[0], _CANDIDATE: COLOURS[1], "asked": COLOURS[6]}
