@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from .plots.autoscaling import watch
     from .plots.live import show
     from .plots.prometheus import Prometheus
+    from .plots.rollout import watch_rollout
+    from .rollout.ab import ab
+    from .rollout.criteria import Criterion
+    from .rollout.driver import Rollout
+    from .rollout.shadow import agreement
+    from .rollout.steps import Step
     from .scenarios import Report, find
     from .scenarios.hops import timeline, trace
     from .scenarios.publishing import hits
@@ -28,8 +34,10 @@ if TYPE_CHECKING:
     from .start import preflight, up
     from .target import Target
     from .traffic.client import InferenceClient
+    from .traffic.feedback import Feedback
     from .traffic.identity import claims, token
     from .traffic.load.bounds import Bounds
+    from .traffic.load.call import Call
     from .traffic.load.handle import Load, load
     from .traffic.load.phases import Phase
     from .traffic.management import Management
@@ -40,6 +48,9 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Bounds": ".traffic.load.bounds",
+    "Call": ".traffic.load.call",
+    "Criterion": ".rollout.criteria",
+    "Feedback": ".traffic.feedback",
     "InferenceClient": ".traffic.client",
     "LabError": ".errors",
     "Load": ".traffic.load.handle",
@@ -47,8 +58,12 @@ _WHERE = {
     "Phase": ".traffic.load.phases",
     "Prometheus": ".plots.prometheus",
     "Report": ".scenarios",
+    "Rollout": ".rollout.driver",
     "Served": ".scenarios.served",
+    "Step": ".rollout.steps",
     "Target": ".target",
+    "ab": ".rollout.ab",
+    "agreement": ".rollout.shadow",
     "apply": ".view",
     "claims": ".traffic.identity",
     "find": ".scenarios",
@@ -69,6 +84,7 @@ _WHERE = {
     "trace": ".scenarios.hops",
     "up": ".start",
     "watch": ".plots.autoscaling",
+    "watch_rollout": ".plots.rollout",
     "what_if": ".what_if",
 }
 __all__ = [*_WHERE]

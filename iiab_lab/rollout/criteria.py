@@ -14,19 +14,21 @@ ERRORS, LATENCY, ACCURACY, DRIFT = "errors", "latency", "accuracy", "drift"
 class Criterion:
     """`margin`: by how much the share of bad requests (0 to 1) may be above the baseline's, of drift the total variation
     distance of the classes. `tolerated`: how many times the baseline's the odds of a bad request may be before it counts as
-    harm. `bad` says what a bad request is.
+    harm. `most` is what one look can multiply the evidence of it by. `bad` says what a bad request is.
     """
 
     name: str
     margin: float
     bad: str
     tolerated: float = 1.0
+    most: float = math.inf
 
 
 CRITERIA = (
     Criterion(ERRORS, 0.05, "failed"),
-    # Neighbours on a machine disturb one version or the other for a moment, so twice the odds are nobody's fault.
-    Criterion(LATENCY, 0.10, "slow", tolerated=2.0),
+    # Neighbours on a machine disturb one version or the other for a moment: twice the odds are nobody's fault, and what rolls
+    # back has to be seen in three looks at least.
+    Criterion(LATENCY, 0.10, "slow", tolerated=2.0, most=8.0),
     Criterion(ACCURACY, 0.05, "wrong"),
     Criterion(DRIFT, 0.25, "of the class that differs most"),
 )

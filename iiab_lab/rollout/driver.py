@@ -8,7 +8,7 @@ candidate's share is 0 before anything else is done. Run again after any end, it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +36,13 @@ _PATIENCE = 30.0  # seconds for those; without them, latency is not judged
 class Rollout:
     """`run()` does it; everything else can be looked at meanwhile, from another thread too.
 
-    `outcome` is "" while it runs, then promoted, rolled back or paused, and `why` says the reason. `weights` are what the
+    `candidate` is a storageUri, or fields of spec.predictor. `outcome` is "" while it runs, then promoted, rolled back or paused, and `why` says the reason. `weights` are what the
     routes said in each step, `limit` (ms) is from where a request counts as slow.
     """
 
     target: Target
     service: str
-    candidate: Mapping[str, Any]
+    candidate: str | Mapping[str, Any]
     steps: Sequence[Step] = STEPS
     namespace: str = "tenant-a"
     criteria: Sequence[Criterion] = CRITERIA
@@ -57,6 +57,10 @@ class Rollout:
     records: list[Record] = field(default_factory=list)
     weights: list[dict[str, int]] = field(default_factory=list)
     _touched: bool = False
+
+    def __post_init__(self) -> None:
+        given = self.candidate
+        self._wanted: Mapping[str, Any] = {"model": {"storageUri": given}} if isinstance(given, str) else given
 
     def run(self) -> Rollout:
         """Itself, when it is over. Raises what went wrong, with a note of the state it left."""
@@ -84,9 +88,9 @@ class Rollout:
             return
         looks = Looks(Prometheus(self.target), self.service, self.namespace)
         self._touched, others = True, {self.baseline}
-        if not service.has(self.candidate):
+        if not service.has(self._wanted):
             others.add(state.created)  # the newest until now: perhaps one that was taken back
-            service.offer(self.candidate)
+            service.offer(self._wanted)
         try:
             self.revision = service.await_candidate(others, _READY)
         except LabError as error:
@@ -98,7 +102,7 @@ class Rollout:
 
     def _first(self, service: Service) -> int | None:
         """The step to begin with; None where the candidate has everything. Raises UsageError where another is under way."""
-        state, ours = service.state(), service.has(self.candidate)
+        state, ours = service.state(), service.has(self._wanted)
         if not self.baseline:
             raise UsageError(
                 f"No version of {self.service} serves yet.", "wait until it is Ready, then release the next"
@@ -195,16 +199,11 @@ def rollout(
     service: str,
     candidate: str | Mapping[str, Any],
     steps: Sequence[Step] = STEPS,
-    follow: Callable[[Rollout], object] | None = None,
     **more: Any,
 ) -> Rollout:
     """Releases a version: `rollout(target, "iris", "pvc://models/iris/v2").why`.
 
-    `candidate` is a storageUri, or fields of spec.predictor. `follow` is called with the Rollout before it begins, to draw it
-    while it runs. `more` are fields of Rollout. Raises UsageError where it cannot begin.
+    `more` are fields of Rollout. Raises UsageError where it cannot begin. To draw it while it runs, make a Rollout first, hand
+    it to watch_rollout, and then `run()` it.
     """
-    wanted = {"model": {"storageUri": candidate}} if isinstance(candidate, str) else candidate
-    made = Rollout(target, service, wanted, steps, **more)
-    if follow:
-        follow(made)
-    return made.run()
+    return Rollout(target, service, candidate, steps, **more).run()

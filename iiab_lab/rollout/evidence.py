@@ -36,7 +36,7 @@ class Evidence:
 
     def __init__(self, steps: int, criteria: Sequence[Criterion] = CRITERIA, false_alarm: float = FALSE_ALARM) -> None:
         self.criteria, self._alarm = criteria, false_alarm / len(criteria)
-        self._steps, self._harm = steps, {one.name: Harm(one.tolerated) for one in criteria}
+        self._steps, self._harm = steps, {one.name: Harm(one.tolerated, one.most) for one in criteria}
         self.next_step()
 
     def next_step(self) -> None:

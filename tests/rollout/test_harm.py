@@ -113,6 +113,12 @@ def test_its_power_at_the_level_of_a_rollout(
     assert found >= power * 100
 
 
+def test_a_stall_of_one_moment_is_not_enough_where_a_look_is_bounded() -> None:
+    stall = pair(30, 30, 0, 70)
+    assert harm([stall]) > 1e6
+    assert [harm([stall] * count, most=8.0) for count in (1, 2, 3)] == pytest.approx([8, 64, 512])
+
+
 def test_nothing_is_learnt_where_nothing_differs_or_nobody_answers() -> None:
     for one in (pair(0, 10, 0, 90), pair(0, 0, 9, 90), pair(10, 10, 0, 0)):
         assert harm([one]) == pytest.approx(1.0)

@@ -17,10 +17,9 @@ from ..objects.names import (
     KN_SERVICE,
     KN_SERVICE_TYPE,
 )
-from . import knative_targets
+from . import knative_names, knative_targets
 
 USER_PORT, DOMAIN = 8080, "example.com"
-_GENERATION = "serving.knative.dev/configurationGeneration"
 _AUTOSCALING = "autoscaling.knative.dev/"
 _PROGRESS = "serving.knative.dev/progress-deadline"
 _REACHABILITY = {"active": "Reachable", "reserve": "Unreachable", "pending": ""}
@@ -52,7 +51,7 @@ def revision(config: Object) -> Object:
         **(given.get("labels") or {}),
         KN_CONFIGURATION: meta["name"],
         "serving.knative.dev/configurationUID": meta["uid"],
-        _GENERATION: str(generation),
+        knative_names.GENERATION: str(generation),
         KN_SERVICE: labels_of(config).get(KN_SERVICE, ""),
         KN_ROUTING_STATE: "pending",
     }

@@ -46,6 +46,12 @@ def problems(traffic: list[Object], in_service: bool) -> Iterator[Problem]:
         yield PATH, f"Traffic targets sum to {total}, want 100"
 
 
+def no_label(text: str) -> str:
+    """Why it cannot be part of a host's name, or ""."""
+    wrong = [(not _LABEL.fullmatch(text), _NO_LABEL), (len(text) > _LABEL_MOST, _TOO_LONG)]
+    return " ".join(said for holds, said in wrong if holds)
+
+
 def _latest(target: Object, at: str) -> Iterator[Problem]:
     name, latest = target.get("revisionName", ""), target["latestRevision"]
     if bool(name) == latest:
@@ -70,8 +76,8 @@ def _tags(traffic: list[Object]) -> Iterator[Problem]:
         tag = target.get("tag")
         if not tag:
             continue
-        if wrong := [*([] if _LABEL.fullmatch(tag) else [_NO_LABEL]), *([_TOO_LONG] if len(tag) > _LABEL_MOST else [])]:
-            yield f"{PATH}.tag[{index}]", f"invalid value: not a DNS 1035 label: [{' '.join(wrong)}]"
+        if wrong := no_label(tag):
+            yield f"{PATH}.tag[{index}]", f"invalid value: not a DNS 1035 label: [{wrong}]"
         if tag in seen:
             for which in (seen[tag], index):
                 yield f"{PATH}[{which}].tag", f'Multiple definitions for "{tag}"'

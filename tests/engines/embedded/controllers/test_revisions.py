@@ -241,3 +241,43 @@ async def test_old_revisions_go_and_pinned_ones_stay(w: World) -> None:
             [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"min-non-active-revisions": "-1"}}]
         )
     assert "min-non-active-revisions must be non-negative, was: -1" in error.value.message
+
+
+@in_world()
+async def test_a_template_with_its_old_name_brings_its_old_revision_back(w: World) -> None:
+    image = KSVC.replace("models:1", "models:2")
+    await w.apply(KSVC % ("blue", "{percent: 100}"))
+    await w.until(lambda: web(w) == ("True", ""))
+    await w.apply(image % ("green", "{percent: 100}"))
+    await w.until(lambda: split(w) == {"web-green": 100} and web(w) == ("True", ""))
+    await w.apply(KSVC % ("blue", "{percent: 100}"))
+    await w.until(lambda: split(w) == {"web-blue": 100} and web(w) == ("True", ""))
+    assert w.names(REVISION) == ["web-blue", "web-green"]
+
+
+@in_world()
+async def test_a_name_that_another_template_has_is_taken(w: World) -> None:
+    await w.apply(KSVC % ("blue", "{percent: 100}"))
+    await w.until(lambda: web(w) == ("True", ""))
+    await w.apply(KSVC % ("green", "{percent: 100}"))
+    await w.until(lambda: split(w) == {"web-green": 100} and web(w) == ("True", ""))
+    await w.apply(KSVC.replace("models:1", "models:2") % ("blue", "{percent: 100}"))
+    await w.until(lambda: web(w) == ("False", "RevisionFailed"))
+    assert condition(w.get(KNATIVE_SERVICE, "web"), "RoutesReady") == ("False", "RevisionNameTaken")
+    assert split(w) == {"web-green": 100}
+
+
+@in_world()
+async def test_the_name_of_a_revision_is_checked(w: World) -> None:
+    await w.apply(KSVC % ("blue", "{percent: 100}"))
+    for text, said in (
+        (
+            KSVC.replace("models:1", "models:2") % ("blue", "{percent: 100}"),
+            "Saw the following changes without a name change",
+        ),
+        (KSVC.replace("name: web-%s", "name: %s") % ("other", "{percent: 100}"), '"other" must have prefix "web-"'),
+        (KSVC % ("B", "{percent: 100}"), "not a DNS 1035 label"),
+    ):
+        with pytest.raises(ApiError) as error:
+            await w.apply(text)
+        assert error.value.code == 400 and said in error.value.message

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from .....errors import ApiError
 from ...objects.kinds import CONFIG_MAP, KNATIVE_SERVICE, Key
 from ...objects.meta import Object, annotations_of, key_of
-from ...rules import knative_targets, kserve, revision_gc
+from ...rules import knative_names, knative_targets, kserve, revision_gc
 from ...rules.autoscaling import annotations as autoscaling
 from ...rules.autoscaling.config import KEY, Config
 from . import Admit, Reader
@@ -36,11 +36,13 @@ def template(admit: Admit) -> Object | None:
     """A Service or a Configuration: the settings are its template's, its own would do nothing."""
     obj = admit.object
     if obj is not None and not admit.subresource:
-        given = ((obj["spec"].get("template") or {}).get("metadata") or {}).get("annotations") or {}
+        template, before = obj["spec"].get("template") or {}, ((admit.old or {}).get("spec") or {}).get("template")
+        given = (template.get("metadata") or {}).get("annotations") or {}
+        named = list(knative_names.problems(obj["metadata"]["name"], template, before))
         wrong = [(f"{_TEMPLATES}.{key}", said) for key, said in _problems(admit.reader, given)]
         strangers = [key for key in annotations_of(obj) if key.startswith(autoscaling.GROUP)]
         wrong += [(f"{_OWN}\n{_MISPLACED}", f'invalid key name "{key}"') for key in strangers]
-        _require(wrong)
+        _require(wrong + named)
     return obj
 
 
