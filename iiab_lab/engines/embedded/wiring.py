@@ -19,6 +19,7 @@ from .controllers.gateway import GatewayController
 from .controllers.gateway_class import GatewayClassController
 from .controllers.horizontal_pod_autoscaler import HorizontalPodAutoscalerController
 from .controllers.inference_service import InferenceServiceController
+from .controllers.ingress_gateway import IngressGatewayController
 from .controllers.issuer import IssuerController
 from .controllers.job import JobController
 from .controllers.knative_route import RouteController
@@ -91,5 +92,6 @@ def controllers(
         GatewayController(client, proxies, clock),
         RateLimitController(client),
         SidecarController(client, proxies, clock, record("istiod")),
+        IngressGatewayController(client, proxies, clock, record("istiod")),
         MonitorsController(client, f"127.0.0.1:{ports['kubernetes']}"),
     ]

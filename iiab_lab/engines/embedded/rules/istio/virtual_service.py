@@ -6,7 +6,6 @@ Source: istio/istio, pkg/config/validation/{validation,virtualservice}.go.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from ...objects.meta import Object
@@ -33,7 +32,6 @@ _RETRY_ON = [
     "resource-exhausted",
     "unavailable",
 ]
-_STATUSES = {str(code.value) for code in HTTPStatus}
 _LARGEST_BODY = 1024 * 1024
 # An action of its own forbids these beside it; the names are those that Istio says.
 _ALONE = {"redirect": "redirect", "directResponse": "direct_response"}
@@ -210,7 +208,7 @@ def _retries(retries: Object | None) -> Found:
     if attempts == 0 and (retries.get("perTryTimeout") or retries.get("retryOn")):
         yield "http retry policy configured when attempts are set to 0 (disabled)"
     for policy in retries["retryOn"].split(",") if retries.get("retryOn") else ():
-        if policy not in _RETRY_ON and policy not in _STATUSES:
+        if policy not in _RETRY_ON and policy not in words.STATUSES:
             yield f'"{policy}" is not a valid retryOn policy'
 
 

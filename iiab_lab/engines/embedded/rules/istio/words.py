@@ -16,6 +16,10 @@ from ..autoscaling.literals import duration
 
 Found = Iterator[str]
 
+_RANGES = (100, 103), (200, 208), (226, 226), (300, 305), (307, 308), (400, 418), (421, 426), (428, 429), (500, 508)
+STATUSES = {
+    str(code) for first, last in (*_RANGES, (431, 431), (451, 451), (510, 511)) for code in range(first, last + 1)
+}
 # Fields that hold a duration.
 DURATIONS = (
     "timeout",
