@@ -24,6 +24,7 @@ from ..traffic.feedback import Feedback
 from ..traffic.identity import token
 from ..traffic.load.call import Call
 from ..traffic.load.handle import Load
+from ..traffic.load.wire import STOPPED
 from .report import Report
 from .served import Served
 
@@ -42,6 +43,11 @@ class Release(NamedTuple):
 
     rollout: Rollout
     requests: pandas.DataFrame
+
+    @property
+    def name(self) -> str:
+        """v2 of pvc://models/iris/v2."""
+        return str(self.rollout.candidate).rpartition("/")[2]
 
 
 def run(target: Target, steps: Sequence[Step] = STEPS) -> Report:
@@ -91,7 +97,8 @@ def released(target: Target, storage: str, steps: Sequence[Step] = STEPS) -> Rel
         stack.enter_context(Feedback(client, MODEL, sending, parts.truth.tolist()))
         done = rollout(target, MODEL, storage, steps, namespace=TENANT)
         time.sleep(_AFTER)
-    return Release(done, sending.frame())
+    requests = sending.frame()
+    return Release(done, requests[requests["error"] != STOPPED])
 
 
 def _promoted(report: Report, release: Release) -> None:
@@ -99,7 +106,7 @@ def _promoted(report: Report, release: Release) -> None:
     report.add("v1 → v2 ends by itself", PROMOTED, done.outcome, done.outcome == PROMOTED, _course(done))
     _steps(report, release)
     lost = int((requests["status"] != 200).sum())
-    report.add("requests lost meanwhile", 0, lost, lost == 0, f"of {len(requests):,}")
+    report.add(f"{release.name}: requests lost meanwhile", 0, lost, lost == 0, f"of {len(requests):,}")
     _all_by(report, release, done.revision)
 
 
@@ -110,51 +117,59 @@ def _taken_back(report: Report, release: Release) -> None:
     _exposed(report, release)
     failed = requests[requests["status"] != 200]
     others = int((failed["revision"] != done.revision).sum())
-    report.add("requests that failed by anyone else", 0, others, others == 0, f"{len(failed)} failed by v3")
+    report.add(f"{release.name}: requests that failed by another", 0, others, others == 0, f"{len(failed)} by it")
     _all_by(report, release, done.baseline)
 
 
 def _exposed(report: Report, release: Release) -> None:
     """No more than the share of the largest step that it came to, from the moment it had any until it had none."""
     done, requests = release
+    if not done.records:
+        report.add(f"{release.name}: requests that met it", "some", "it had no share at all", False, done.why)
+        return
     since = done.records[0].time - done.records[0].seconds
     during = _between(requests, since, done.ended)
     met, most = int((during["revision"] == done.revision).sum()), max(record.step.percent for record in done.records)
     allowed = int(binom.isf(_RARE, len(during), most / 100))
     why = f"{most} % of {len(during)} requests in {done.ended - since:.1f} s, and what chance may add"
-    report.add("requests that met v3", f"≤ {allowed}", met, 0 < met <= allowed, why)
+    report.add(f"{release.name}: requests that met it", f"≤ {allowed}", met, 0 < met <= allowed, why)
 
 
 def _steps(report: Report, release: Release) -> None:
     """What the routes said, what came of it, and why the step ended as it did."""
     done, requests = release
     for number, weights in enumerate(done.weights, 1):
+        step = f"{release.name}, step {number}"
         looks = [record for record in done.records if record.number == number]
         last, percent = looks[-1], looks[-1].step.percent
         wanted = {done.revision: percent, done.baseline: 100 - percent}
         where = f"VirtualService {MODEL}-predictor-ingress"
-        report.add(f"step {number}: weights of the routes", wanted, weights, weights == wanted, where)
-        _split(report, number, percent, done.revision, _between(requests, looks[0].time, last.time))
+        report.add(f"{step}: weights of the routes", wanted, weights, weights == wanted, where)
+        _split(report, step, percent, done.revision, _between(requests, looks[0].time, last.time))
         wise = str(last.decision) in ("promote", "roll back")
         took = f"{last.decision} after {last.seconds:.1f} s, {len(looks)} looks"
-        report.add(f"step {number}: a decision with its reason", "promote or roll back", took, wise, last.decision.why)
+        report.add(f"{step}: a decision with its reason", "promote or roll back", took, wise, last.decision.why)
 
 
-def _split(report: Report, number: int, percent: int, revision: str, requests: pandas.DataFrame) -> None:
+def _split(report: Report, step: str, percent: int, revision: str, requests: pandas.DataFrame) -> None:
     """Requests draw their version independently of each other, so the number of the candidate's is binomial."""
     got, total = int((requests["revision"] == revision).sum()), len(requests)
     chance = binomtest(got, total, percent / 100).pvalue if total else 0.0
     seen = f"{got} of {total} ({got / max(1, total):.1%})"
-    report.add(
-        f"step {number}: the candidate's share", f"{percent} %", seen, chance > _RARE, f"exact test: p = {chance:.2g}"
-    )
+    report.add(f"{step}: the candidate's share", f"{percent} %", seen, chance > _RARE, f"exact test: p = {chance:.2g}")
 
 
 def _all_by(report: Report, release: Release, revision: str) -> None:
     done, requests = release
     after = _between(requests, done.ended + 0.2, done.ended + 60)
     answered = sorted(set(after["revision"]))
-    report.add("who answers afterwards", [revision], answered, answered == [revision], f"{len(after)} requests")
+    report.add(
+        f"{release.name}: who answers afterwards",
+        [revision],
+        answered,
+        answered == [revision],
+        f"{len(after)} requests",
+    )
 
 
 def _between(requests: pandas.DataFrame, since: float, until: float) -> pandas.DataFrame:
