@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from .errors import LabError
     from .follow import stop_all
     from .models.by_hand import train_tree
+    from .models.iris import split
     from .plots.autoscaling import watch
     from .plots.live import show
     from .plots.prometheus import Prometheus
-    from .plots.rollout import watch_rollout
+    from .plots.rollout import course, watch_rollout
     from .rollout.ab import ab
     from .rollout.criteria import Criterion
     from .rollout.driver import Rollout
     from .rollout.shadow import agreement
-    from .rollout.steps import Step
+    from .rollout.share import shares
+    from .rollout.steps import STEPS, Step, exposed_requests
     from .scenarios import Report, find
     from .scenarios.hops import timeline, trace
     from .scenarios.publishing import hits
@@ -60,12 +62,15 @@ _WHERE = {
     "Report": ".scenarios",
     "Rollout": ".rollout.driver",
     "Served": ".scenarios.served",
+    "STEPS": ".rollout.steps",
     "Step": ".rollout.steps",
     "Target": ".target",
     "ab": ".rollout.ab",
     "agreement": ".rollout.shadow",
     "apply": ".view",
     "claims": ".traffic.identity",
+    "course": ".plots.rollout",
+    "exposed_requests": ".rollout.steps",
     "find": ".scenarios",
     "health": ".widgets.health",
     "hits": ".scenarios.publishing",
@@ -75,8 +80,10 @@ _WHERE = {
     "preflight": ".start",
     "proxy_file": ".view",
     "proxy_files": ".view",
+    "shares": ".rollout.share",
     "show": ".plots.live",
     "source": ".view",
+    "split": ".models.iris",
     "stop_all": ".follow",
     "timeline": ".scenarios.hops",
     "token": ".traffic.identity",

@@ -14,6 +14,7 @@ from ..target import Target
 from .resolve import Resolving
 
 Rows = Sequence[Sequence[float]]
+REVISION_HEADER = "Knative-Serving-Revision"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Answer:
     @property
     def request_id(self) -> str:
         return self.headers.get("x-request-id", "")
+
+    @property
+    def revision(self) -> str:
+        """Who answered, where the answer says so."""
+        return self.headers.get(REVISION_HEADER, "")
 
     def __str__(self) -> str:
         return f"{self.status} in {self.seconds * 1e3:.1f} ms: {self.body}"

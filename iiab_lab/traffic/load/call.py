@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import UsageError
-from ..client import InferenceClient, Rows, infer_call, predict_call
+from ..client import REVISION_HEADER, InferenceClient, Rows, infer_call, predict_call
 
-REVISION_HEADER = "Knative-Serving-Revision"
 MOST_BODIES = 65_535
 SETOSA: Rows = ((5.1, 3.5, 1.4, 0.2),)
 
