@@ -34,7 +34,7 @@ class Answer:
     @property
     def revision(self) -> str:
         """Who answered, where the answer says so."""
-        return self.headers.get(REVISION_HEADER, "")
+        return self.headers.get(REVISION_HEADER.lower(), "")
 
     def __str__(self) -> str:
         return f"{self.status} in {self.seconds * 1e3:.1f} ms: {self.body}"
