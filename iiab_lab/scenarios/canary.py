@@ -16,6 +16,7 @@ from ..assets import manifests
 from ..errors import NotReady
 from ..kube import documents
 from ..models import iris
+from ..plots.rollout import course
 from ..rollout.driver import PROMOTED, ROLLED_BACK, Rollout, rollout
 from ..rollout.steps import STEPS, Step
 from ..target import Target
@@ -63,7 +64,9 @@ def run(target: Target, steps: Sequence[Step] = STEPS) -> Report:
         _taken_back(report, bad)
     finally:
         removed(target)
-    report.frames |= {"v2": good.rollout.frame(), "v3": bad.rollout.frame()}
+    for release in (good, bad):
+        report.frames[release.name] = release.rollout.frame()
+        report.figures[release.name] = course(release.rollout)
     report.seconds = time.monotonic() - began
     return report
 
