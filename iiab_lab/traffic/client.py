@@ -15,6 +15,7 @@ from .resolve import Resolving
 
 Rows = Sequence[Sequence[float]]
 REVISION_HEADER = "Knative-Serving-Revision"
+_LOOK = 0.05  # seconds
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,23 @@ class InferenceClient:
         """POST /v1/models/<model>:predict: V1 of KServe's protocol."""
         path, body = predict_call(model, instances)
         return self.request("POST", path, json=body, headers=headers)
+
+    def await_answer(
+        self, model: str, rows: Rows, headers: Mapping[str, str] | None = None, revision: str = "", seconds: float = 10
+    ) -> Answer:
+        """The first 200 of a revision whose name begins so: what was applied is in force a moment later. Raises TrafficError."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self.predict(model, rows, headers)
+            if answer.status == 200 and answer.revision.startswith(revision):
+                return answer
+            if time.monotonic() > deadline:
+                said = f"{answer.revision or 'nobody'}: {answer.status} {answer.body}"
+                raise TrafficError(
+                    f"{revision or model} did not answer within {seconds:.0f} s, but {said}.",
+                    "look at: iiab kubectl get httproute,virtualservice -A",
+                )
+            time.sleep(_LOOK)
 
     def infer(self, model: str, rows: Rows, headers: Mapping[str, str] | None = None) -> Answer:
         """POST /v2/models/<model>/infer: the Open Inference Protocol."""
