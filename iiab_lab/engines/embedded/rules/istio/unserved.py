@@ -12,14 +12,12 @@ from collections.abc import Iterator
 import re2
 
 from ...objects.meta import Object
-from ..autoscaling.literals import duration
-from .words import DURATIONS, Found, regex_error, texts
+from .words import Found, regex_error, texts
 
 _REDIRECTS = (0, 301, 302, 303, 307, 308)
 _MOST_WEIGHT = 2**32 - 1
 _LONGEST_NAME = 1024
 _LARGEST_RING = 8 * 1024 * 1024
-_LONGEST = 315_576_000_000  # seconds that a protobuf duration holds
 _LARGEST_PROGRAM = 32768  # what the proxies here are told (`envoy/bootstrap.py`), as Istio's are
 _BROKEN = re.compile("[\0\n\r]")
 _GROUPS = re.compile(r"\\(.?)", re.DOTALL)
@@ -46,7 +44,6 @@ def _rule(rule: Object) -> Found:
     for name in [*_header_names(rule), *(text for text in rewritten.values() if isinstance(text, str))]:
         if _BROKEN.search(name):
             yield f"{name!r} must not hold a line break or a null character"
-    yield from _durations(rule)
 
 
 def _actions(rule: Object) -> Found:
@@ -102,10 +99,3 @@ def _policy(policy: Object) -> Found:
             yield f"{text!r} must not hold a line break or a null character"
     if (consistent.get("ringHash") or {}).get("minimumRingSize", 0) > _LARGEST_RING:
         yield f"minimumRingSize must be {_LARGEST_RING} at most"
-    yield from _durations(policy)
-
-
-def _durations(part: Object) -> Found:
-    for _, field, text in texts(part, ""):
-        if field in (*DURATIONS, "ttl") and duration(text) > _LONGEST:
-            yield f"{field} {text} is too long"
