@@ -9,12 +9,12 @@ Wakes:  on the Pod, and on each of those for every ingress gateway; when its cer
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from ..envoy import authorization, ingress, sidecar
 from ..envoy.ingress import Ingress, Named
 from ..objects import kinds
-from ..objects.kinds import AUTHORIZATION_POLICY, DESTINATION_RULE, POD, SECRET, VIRTUAL_SERVICE, Key
+from ..objects.kinds import AUTHORIZATION_POLICY, DESTINATION_RULE, POD, SECRET, VIRTUAL_SERVICE, Key, Kind
 from ..objects.meta import Object, annotations_of, key_of
 from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
 from ..objects.pods import standing
@@ -65,10 +65,12 @@ class IngressGatewayController:
         """All at once; if Envoy refuses, whose fault it is is found, they are set aside, and the rest goes out."""
         policies = authorization.selecting(self._client.list(AUTHORIZATION_POLICY), pod, sidecar.ROOT)
 
-        def translated(without: Iterable[Named]) -> Ingress:
-            return ingress.translate(self._client, sidecar.Pod(pod, ports, {}), identity, policies, without)
-
         objects = self._objects()
+        world = _Still(self._client, objects)
+
+        def translated(without: Iterable[Named]) -> Ingress:
+            return ingress.translate(world, sidecar.Pod(pod, ports, {}), identity, policies, without)
+
         made = translated(self._verdicts.aside(objects))
         outcome = await self._proxy.apply(key_of(pod), made.snapshot)
         if isinstance(outcome, Rejected) and await self._find_culprits(objects, translated):
@@ -117,6 +119,19 @@ class IngressGatewayController:
 
     def _all(self, _: Object) -> list[Key]:
         return [key_of(pod) for pod in self._client.list(POD, sidecar.ROOT) if _is_gateway(pod)]
+
+
+class _Still:
+    """The world, in which the objects that are judged stand still: while Envoy is asked, others may come."""
+
+    def __init__(self, client: Client, objects: dict[Named, Object]) -> None:
+        self._client, self._objects = client, objects
+        self.get = client.get
+
+    def list(self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
+        if kind in _JUDGES:
+            return [obj for named, obj in self._objects.items() if named[0] == kind]
+        return self._client.list(kind, namespace, labels)
 
 
 class _Verdicts:

@@ -51,7 +51,7 @@ def hosts(world: World, without: Iterable[Key] = ()) -> Hosts:
 def fqdn(host: str, obj: Object) -> str:
     """A name without a dot is a Service of the object's own namespace."""
     short = "." not in host and host != "*"
-    return f"{host}.{obj['metadata']['namespace']}.{_CLUSTER}" if short else host.lower()
+    return (f"{host}.{obj['metadata']['namespace']}.{_CLUSTER}" if short else host).lower()
 
 
 def age(obj: Object) -> tuple[str, str, str]:
@@ -93,18 +93,34 @@ def _namespace_of(host: str, namespaces: set[str]) -> str:
 
 
 def of_server(found: Hosts, gateway: Object, server: Object) -> Iterator[tuple[str, list[str], Sequence[Object]]]:
-    """(name, domains, VirtualServices in order) of each virtual host; hosts of the same VirtualServices share one."""
-    groups: dict[tuple[str, ...], tuple[list[str], Sequence[Object]]] = {}
+    """(name, domains, VirtualServices in order) of each virtual host; domains of the same VirtualServices share one."""
+    domains = _by_domain(found, gateway, server)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for domain, services in domains.items():
+        groups.setdefault(tuple(str(key_of(service)) for service in services), []).append(domain)
+    for keys, own in groups.items():
+        yield "+".join(keys), own, domains[own[0]]
+    if kept := [name for name in found.reserved if name not in domains and _is_covered(name, domains)]:
+        yield "reserved", kept, ()
+
+
+def _by_domain(found: Hosts, gateway: Object, server: Object) -> dict[str, list[Object]]:
+    """A domain stands once, or Envoy refuses the table. Whoever names it comes before whoever only has a wider name."""
+    named: list[tuple[bool, str, Object]] = []
     for host, services in found.served.items():
         bound = [service for service in services if key_of(gateway) in _gateways(service)]
         for domain in _domains(host, bound, server):
-            keys = tuple(str(key_of(service)) for service in bound)
-            groups.setdefault(keys, ([], bound))[0].append(domain)
-    for keys, (domains, services) in groups.items():
-        yield "+".join(keys), list(dict.fromkeys(domains)), services
-    taken = {domain for domains, _ in groups.values() for domain in domains}
-    if kept := [name for name in found.reserved if name not in taken and _is_covered(name, taken)]:
-        yield "reserved", kept, ()
+            named += [(domain != host, domain, service) for service in bound]
+    domains: dict[str, list[Object]] = {}
+    for _, domain, service in sorted(named, key=lambda one: one[0]):
+        known = domains.setdefault(domain, [])
+        if service not in known and (not known or _namespace(known[0]) == _namespace(service)):
+            known.append(service)
+    return domains
+
+
+def _namespace(obj: Object) -> str:
+    return str(obj["metadata"]["namespace"])
 
 
 def _gateways(service: Object) -> set[Key]:
@@ -132,8 +148,9 @@ def _domains(host: str, bound: Sequence[Object], server: Object) -> Iterator[str
 
 
 def _covers(wide: str, narrow: str) -> bool:
-    return wide in ("*", narrow) or (wide.startswith("*.") and narrow.endswith(wide[1:]))
+    """`*-a.org` and `*a.org` are wildcards as `*.org` is."""
+    return wide == narrow or (wide.startswith("*") and narrow.endswith(wide[1:]))
 
 
-def _is_covered(name: str, domains: set[str]) -> bool:
+def _is_covered(name: str, domains: Iterable[str]) -> bool:
     return any(domain.startswith("*") and _covers(domain, name) for domain in domains)

@@ -202,7 +202,7 @@ def test_a_cookie_that_the_gateway_sets_keeps_each_user_on_one_pod(lab: Tier2) -
 
 
 @pytest.mark.parametrize(
-    "behaviour", [{}, {"delay": 30.0}, {"status": 500}, None], ids=["well", "slow", "failing", "down"]
+    "behaviour", [{}, {"held": True}, {"status": 500}, None], ids=["well", "slow", "failing", "down"]
 )
 def test_a_mirror_never_affects_the_client(lab: Tier2, behaviour: dict[str, Any] | None) -> None:
     live = lab.backend("live")
@@ -215,7 +215,7 @@ def test_a_mirror_never_affects_the_client(lab: Tier2, behaviour: dict[str, Any]
     if behaviour is not None:
         until(lambda: len(shadow.seen) == 200)
         assert {told["host"] for told in shadow.seen} == {"web.example.org"}
-    shadow.delay = 0.0
+    shadow.held = False
 
 
 def test_a_share_is_mirrored_to_each_of_several(lab: Tier2) -> None:
@@ -262,10 +262,10 @@ def test_by_default_a_refused_connection_is_retried_and_an_answer_never(lab: Tie
 
 
 def test_a_timeout_is_504(lab: Tier2) -> None:
-    lab.backend("slow", delay=5.0)
+    slow = lab.backend("slow", held=True)
     lab.apply(*lab.service("web", "slow"), mesh.virtual_service([{**to("web"), "timeout": "50ms"}]))
     assert lab.pod() == 504
-    lab.backend("slow")
+    slow.held = False
 
 
 def test_faults(lab: Tier2) -> None:
@@ -309,25 +309,28 @@ def test_a_pod_that_fails_is_left_out(lab: Tier2) -> None:
 
 
 def test_what_is_over_the_limit_is_503_at_once(lab: Tier2) -> None:
-    lab.backend("slow", delay=0.3)
+    full = lab.backend("full", held=True)
     pool = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
     rule = mesh.destination_rule("web", trafficPolicy={"connectionPool": pool})
-    lab.apply(*lab.service("web", "slow"), mesh.virtual_service([{**to("web"), "retries": {"attempts": 0}}]), rule)
-    found = lab.many(10)
-    lab.backend("slow")
-    assert found.count(503) == 8 and found.count("slow") == 2
+    lab.apply(*lab.service("web", "full"), mesh.virtual_service([{**to("web"), "retries": {"attempts": 0}}]), rule)
+    sent = lab.start(10)
+    until(lambda: sum(one.done() for one in sent) == 8)
+    assert {one.result().status for one in sent if one.done()} == {503}
+    full.held = False
+    assert sorted(one.result(10).status for one in sent) == [200] * 2 + [503] * 8
 
 
 def test_a_tenants_claim_on_anothers_host_changes_nothing_for_it(lab: Tier2) -> None:
     lab.backend("theirs")
     services = [*lab.service("web", "live"), *lab.service("web", "theirs", namespace="rival")]
     own = mesh.virtual_service([to("web")], hosts=["iris.shop.example.com", "web.example.org"], at=5)
-    grab = mesh.virtual_service([to("web")], namespace="rival", hosts=["iris.shop.example.com", "*"], at=0)
+    grab = mesh.virtual_service([to("web")], "grab", "rival", hosts=["iris.shop.example.com"], at=0)
+    every = mesh.virtual_service([to("web")], "every", "rival", hosts=["*"], at=0)
     wide = mesh.destination_rule(
         "*.shop.svc.cluster.local", namespace="rival", trafficPolicy={"loadBalancer": {"simple": "RANDOM"}}
     )
     spaces = [mesh.namespace("shop"), mesh.namespace("rival")]
-    made = lab.apply(*spaces, *services, own, grab, wide)
+    made = lab.apply(*spaces, *services, own, grab, every, wide)
     assert made.snapshot.clusters["outbound|80||web.shop.svc.cluster.local"]["lb_policy"] == "LEAST_REQUEST"
     hosts = ("iris.shop.example.com", "web.example.org", "other.example.org", "gone.shop.example.com")
     assert [lab.pod(host=host) for host in hosts] == ["live", "live", "theirs", 404]

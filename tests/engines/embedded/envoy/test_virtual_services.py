@@ -278,10 +278,25 @@ def test_names_of_a_namespace_are_its_own_however_old_the_claim(host: str) -> No
     assert "belongs to namespace shop" in refused[Key("rival", "web")][0]
 
 
-def test_a_wide_host_covers_no_name_that_belongs_to_a_namespace() -> None:
-    paths, refused = served(mesh.virtual_service(at("/"), namespace="rival", hosts=["*"]))
-    assert paths["*"] == ["/"] and refused == {}
-    assert paths["*.shop.svc.cluster.local"] == paths["*.shop.example.com"] == []
+@pytest.mark.parametrize("wide", ["*", "*.com", "*.example.com", "*hop.example.com", "*e.com"])
+def test_a_wide_host_covers_no_name_that_belongs_to_a_namespace(wide: str) -> None:
+    paths, refused = served(mesh.virtual_service(at("/"), namespace="rival", hosts=[wide]))
+    assert paths[wide] == ["/"] and refused == {}
+    assert paths["*.shop.example.com"] == []
+    assert paths.get("*.shop.svc.cluster.local", []) == []
+
+
+def test_a_domain_stands_once_and_whoever_names_it_comes_first() -> None:
+    wide = mesh.virtual_service(at("/wide"), hosts=["*.org"], gateways=["shop/own"], at=0)
+    named = mesh.virtual_service(at("/named"), namespace="rival", hosts=["a.ORG"], gateways=["shop/own"], at=1)
+    server = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["a.org"]}
+    gateway = {"selector": {"istio": "ingressgateway"}, "servers": [server]}
+    meta = {"name": "own", "namespace": "shop"}
+    made = mesh.translate(
+        {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": meta, "spec": gateway}, wide, named
+    )
+    (one,) = made.snapshot.routes["http.own.shop"]["virtual_hosts"]
+    assert (one["domains"], one["routes"][0]["match"]) == (["a.org"], {"path": "/named"})
 
 
 def test_the_root_namespace_may_name_any_host() -> None:

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,14 +36,15 @@ class Backend:
 
     name: str
     port: int
-    delay: float = 0.0
     status: int = 200
+    held: bool = False  # answers nobody until it is not
     seen: list[dict[str, Any]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         told = {"pod": self.name, "path": request.path_qs, "host": request.host, "headers": dict(request.headers)}
         self.seen.append(told)
-        await asyncio.sleep(self.delay)
+        while self.held:
+            await asyncio.sleep(0.01)
         return web.json_response(told, status=self.status)
 
 
@@ -58,7 +60,7 @@ class Tier2:
         if name not in self.backends:
             self.backends[name] = self.wait(self._start(name))
         made = self.backends[name]
-        made.delay, made.status, made.seen = behaviour.get("delay", 0.0), behaviour.get("status", 200), []
+        made.status, made.held, made.seen = behaviour.get("status", 200), behaviour.get("held", False), []
         return made
 
     async def _start(self, name: str) -> Backend:
@@ -99,6 +101,11 @@ class Tier2:
         """Who answered; a status that is no 200 stands for itself."""
         response = self.get(path, method, **headers)
         return self.body(response)["pod"] if response.status == 200 else response.status
+
+    def start(self, count: int) -> list[Future[aiohttp.ClientResponse]]:
+        """So many requests at once, for which nobody waits."""
+        sent = (self._send("/", "GET", HOST, {}) for _ in range(count))
+        return [asyncio.run_coroutine_threadsafe(one, self._loop) for one in sent]
 
     def body(self, response: aiohttp.ClientResponse) -> Any:
         return self.wait(response.json())
@@ -149,7 +156,7 @@ def tier_2(home: Path) -> Iterator[Tier2]:
 @contextlib.asynccontextmanager
 async def _opened(home: Path, run: Path, loop: asyncio.AbstractEventLoop) -> Any:
     proxy = FileProxy(home / "proxies", run)
-    async with running(home, proxy, run), aiohttp.ClientSession(trust_env=False) as session:
+    async with running(home, proxy), aiohttp.ClientSession(trust_env=False) as session:
         await answers(run)
         made = Tier2(loop, proxy, session)
         try:

@@ -12,13 +12,12 @@ from collections.abc import Iterator
 import re2
 
 from ...objects.meta import Object
-from .words import Found, regex_error, texts
+from .words import Found, regex_error
 
 _REDIRECTS = (0, 301, 302, 303, 307, 308)
 _MOST_WEIGHT = 2**32 - 1
 _LONGEST_NAME = 1024
 _LARGEST_RING = 8 * 1024 * 1024
-_LARGEST_PROGRAM = 32768  # what the proxies here are told (`envoy/bootstrap.py`), as Istio's are
 _BROKEN = re.compile("[\0\n\r]")
 _GROUPS = re.compile(r"\\(.?)", re.DOTALL)
 
@@ -39,7 +38,6 @@ def _rule(rule: Object) -> Found:
         for name in match.get("queryParams") or ():
             if not 1 <= len(name.encode()) <= _LONGEST_NAME:
                 yield f'queryParams: name "{name[:20]}" must be of 1 to {_LONGEST_NAME} bytes'
-    yield from (why for _, name, text in texts(rule, "") if name == "regex" and (why := _uncompiled(text)))
     rewritten = {**(rule.get("redirect") or {}), **(rule.get("rewrite") or {})}
     for name in [*_header_names(rule), *(text for text in rewritten.values() if isinstance(text, str))]:
         if _BROKEN.search(name):
@@ -58,15 +56,6 @@ def _actions(rule: Object) -> Found:
     regex = (rule.get("rewrite") or {}).get("uriRegexRewrite")
     if regex and (why := regex_error(regex["match"]) or _wrong_group(regex)):
         yield f"uriRegexRewrite: {why}"
-
-
-def _uncompiled(regex: str) -> str:
-    if regex == "*":  # Istio's word for "present"
-        return ""
-    if why := regex_error(regex):
-        return why
-    large = re2.compile(regex).programsize > _LARGEST_PROGRAM
-    return f"regex {regex[:40]} compiles to more than {_LARGEST_PROGRAM} steps" if large else ""
 
 
 def _abort(rule: Object) -> Object:
@@ -97,5 +86,7 @@ def _policy(policy: Object) -> Found:
     for text in (consistent.get("httpHeaderName", ""), cookie.get("name", ""), cookie.get("path", "")):
         if _BROKEN.search(text):
             yield f"{text!r} must not hold a line break or a null character"
+    if cookie.get("ttl", "").startswith("-"):
+        yield f"ttl {cookie['ttl']} must not be negative"
     if (consistent.get("ringHash") or {}).get("minimumRingSize", 0) > _LARGEST_RING:
         yield f"minimumRingSize must be {_LARGEST_RING} at most"
