@@ -34,6 +34,8 @@ from .controllers.rate_limit import RateLimitController
 from .controllers.replica_set import ReplicaSetController
 from .controllers.resource_quota import ResourceQuotaController
 from .controllers.revision import RevisionController
+from .controllers.revision_collector import RevisionCollector
+from .controllers.revision_labels import RevisionLabelsController
 from .controllers.scheduler import Scheduler
 from .controllers.serverless_service import ServerlessServiceController
 from .controllers.sidecar import SidecarController
@@ -78,6 +80,8 @@ def controllers(
         ConfigurationController(client, clock),
         RevisionController(client, clock),
         RouteController(client, clock),
+        RevisionLabelsController(client, clock),
+        RevisionCollector(client, clock),
         PodAutoscalerController(client, load, clock, journal),
         HpaClassController(client, clock),
         ServerlessServiceController(client),
