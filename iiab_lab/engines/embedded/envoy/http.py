@@ -22,6 +22,7 @@ UNLIMITED: Resource = {"thresholds": [_ANY]}
 
 _MESSAGES = {
     "api_key_auth": "ApiKeyAuth",
+    "ext_authz": "ExtAuthz",
     "ext_proc": "ExternalProcessor",
     "jwt_authn": "JwtAuthentication",
     "local_ratelimit": "LocalRateLimit",

@@ -7,12 +7,13 @@ again. Here that second pass is resolved beforehand: the routes of the host it m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..objects.kinds import ISTIO_GATEWAY, SERVICE, VIRTUAL_SERVICE, Key
 from ..objects.meta import Object, labels_of
-from . import authorization, http, sidecar, telemetry
+from . import http, sidecar, telemetry
+from .guard import Guard
 from .snapshot import Snapshot
 from .world import World, backend, secret_text, spiffe
 
@@ -42,10 +43,9 @@ class _Made(NamedTuple):
     root: str
 
 
-def snapshot(world: World, pod: sidecar.Pod, identity: sidecar.Identity, policies: Sequence[Object]) -> Snapshot:
+def snapshot(world: World, pod: sidecar.Pod, identity: sidecar.Identity, guard: Guard) -> Snapshot:
     listeners = {"ready": http.ready(pod.ports[sidecar.READY_PORT], "/healthz/ready")}
     made = _Made({}, {}, {}, sidecar.secrets(identity), identity.root)
-    filters = authorization.filters(policies)
     for gateway in _gateways(world, pod.object):
         for server in gateway["spec"].get("servers") or ():
             own = _own_port(world, pod, server["port"]["number"])
@@ -60,8 +60,8 @@ def snapshot(world: World, pod: sidecar.Pod, identity: sidecar.Identity, policie
                 "validate_clusters": False,
                 "request_headers_to_remove": [BACKEND, PLAIN],
             }
-            listeners[f"{own}"] = http.listener(f"{own}", own, [tls | {"filters": [_manager(table, filters)]}])
-    return Snapshot(made.clusters, made.endpoints, listeners, made.routes, made.secrets)
+            listeners[f"{own}"] = http.listener(f"{own}", own, [tls | {"filters": [_manager(table, guard)]}])
+    return Snapshot(guard.clusters | made.clusters, made.endpoints, listeners, made.routes, made.secrets)
 
 
 def _gateways(world: World, pod: Object) -> list[Object]:
@@ -95,7 +95,7 @@ def _server_secrets(world: World, pod: Object, server: Object, secrets: Resource
     return {"transport_socket": http.downstream_tls(f"kubernetes://{name}", ca if mutual and ca else "")}
 
 
-def _manager(table: str, filters: Sequence[Resource]) -> Resource:
+def _manager(table: str, guard: Guard) -> Resource:
     labels = {
         "source_workload": "istio-ingressgateway",
         "source_workload_namespace": "istio-system",
@@ -107,14 +107,15 @@ def _manager(table: str, filters: Sequence[Resource]) -> Resource:
         "destination_service_namespace": "%CLUSTER_METADATA(istio:namespace)%",
         "destination_workload_namespace": "%CLUSTER_METADATA(istio:namespace)%",
     }
-    logs = [telemetry.json_log({"hop": "tier-2", **telemetry.MESH}), telemetry.istio_metrics("source", labels)]
+    fields = {"hop": "tier-2", **telemetry.MESH, **guard.log}
+    logs = [telemetry.json_log(fields), telemetry.istio_metrics("source", labels)]
     more = {
         "forward_client_cert_details": "SANITIZE_SET",
         "set_current_client_cert_details": {"uri": True},
         "preserve_external_request_id": True,
         "strip_any_host_port": True,
     }
-    return http.manager(f"outbound_{table}", http.rds(table), filters, logs, **more)
+    return http.manager(f"outbound_{table}", http.rds(table), guard.filters, logs, **more)
 
 
 def _virtual_hosts(world: World, gateway: Object, server: Object, made: _Made) -> Iterator[Resource]:

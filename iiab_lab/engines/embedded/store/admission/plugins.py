@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...objects.kinds import (
+    AUTHORIZATION_POLICY,
     CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
     CONFIGURATION,
@@ -16,8 +17,10 @@ from ...objects.kinds import (
     KNATIVE_SERVICE,
     LIMIT_RANGE,
     NAMESPACE,
+    PEER_AUTHENTICATION,
     POD,
     REPLICA_SET,
+    REQUEST_AUTHENTICATION,
     RESOURCE_QUOTA,
     REVISION,
     ROLE_BINDING,
@@ -34,6 +37,7 @@ from . import (
     definitions,
     immutable,
     inference_service,
+    istio,
     knative,
     lifecycle,
     limit_range,
@@ -58,7 +62,7 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
         limit_range.enforce,
     ),
     SECRET: (defaults.secret, immutable.fields("type"), immutable.sealed("data")),
-    CONFIG_MAP: (immutable.sealed("data", "binaryData"), knative.config),
+    CONFIG_MAP: (immutable.sealed("data", "binaryData"), knative.config, istio.config),
     SERVICE: (
         defaults.status(loadBalancer={}),
         defaults.service,
@@ -83,6 +87,9 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
     KNATIVE_SERVICE: (knative.template,),
     CONFIGURATION: (knative.template,),
     REVISION: (immutable.fields("spec", message="Immutable fields changed"), knative.revision),
+    AUTHORIZATION_POLICY: (istio.authorization,),
+    REQUEST_AUTHENTICATION: (istio.request,),
+    PEER_AUTHENTICATION: (istio.peer,),
     ENDPOINT_SLICE: (immutable.fields("addressType"),),
     ROLE_BINDING: (_ROLE_REF,),
     CLUSTER_ROLE_BINDING: (_ROLE_REF,),
