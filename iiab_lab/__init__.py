@@ -17,6 +17,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 if TYPE_CHECKING:
     from .errors import LabError
     from .follow import stop_all
+    from .mesh_access import who_may_call
     from .models.by_hand import train_tree
     from .plots.autoscaling import watch
     from .plots.live import show
@@ -70,6 +71,7 @@ _WHERE = {
     "up": ".start",
     "watch": ".plots.autoscaling",
     "what_if": ".what_if",
+    "who_may_call": ".mesh_access",
 }
 __all__ = [*_WHERE]
 

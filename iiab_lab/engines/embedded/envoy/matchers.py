@@ -39,8 +39,8 @@ def principal(value: str) -> Resource:
 
 
 def namespace(value: str) -> Resource:
-    """The star may stand anywhere here."""
-    return _regex(f".*/ns/{'.*'.join(map(re.escape, value.split('*')))}/.*")
+    """The star may stand anywhere here. Istio's `.*` lets it run on into the account, and *a means any; here it stays within."""
+    return _regex(f"{_SCHEME}[^/]+/ns/{'[^/]*'.join(map(re.escape, value.split('*')))}/.*")
 
 
 def service_account(value: str, namespace: str) -> Resource:

@@ -15,6 +15,7 @@ _LITERAL = re.compile(r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+")
 _HEADER = re.compile(r":?[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BOOL = ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
 _LONGEST = 1024  # of a value; Envoy compiles some to regular expressions, whose size it limits
+_TEMPLATE = 256
 _ADDRESSES, _ACCOUNTS, _DOMAINS = ("ipBlocks", "remoteIpBlocks"), "serviceAccounts", "trustDomains"
 _SOURCE = ("principals", "requestPrincipals", "namespaces", _ACCOUNTS, _DOMAINS, *_ADDRESSES)
 _OPERATION = ("ports", "methods", "paths", "hosts")
@@ -163,6 +164,7 @@ def _domains(name: str, values: Sequence[str]) -> Iterator[str]:
 
 def _paths(name: str, values: Sequence[str]) -> Iterator[str]:
     for value in values:
+        yield from _template(name, value)
         path, rest = value.strip("/"), False
         for part in path.split("/"):
             where = f"invalid or unsupported path {path}, found in {name}. "
@@ -174,6 +176,13 @@ def _paths(name: str, values: Sequence[str]) -> Iterator[str]:
                 yield f"{where}Contains '{{' or '}}' beyond a supported path template"
             elif ("{*}" in value or "{**}" in value) and not _LITERAL.fullmatch(part):
                 yield f"{where}Contains segment {part} with invalid string literal"
+
+
+def _template(name: str, value: str) -> Iterator[str]:
+    """Envoy falls over a template of another shape."""
+    if ("{*}" in value or "{**}" in value) and (not value.startswith("/") or "//" in value or len(value) > _TEMPLATE):
+        said = f"a template begins with one slash, has no empty segment and at most {_TEMPLATE} characters"
+        yield f"invalid or unsupported path {value}, found in {name}. → {said}"
 
 
 def _condition(condition: Object) -> Iterator[str]:

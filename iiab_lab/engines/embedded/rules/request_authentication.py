@@ -6,13 +6,12 @@ proxy and as its workload. So no policy makes the control plane, or a loopback a
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ..objects.meta import Object
-from . import mesh_config, service_names
+from . import jwks, mesh_config, service_names
 
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
@@ -29,24 +28,13 @@ def _rule(rule: Object) -> Iterator[str]:
             f"issuer {rule.get('issuer', '')}: its keys are not looked for on the Internet → give jwks, or jwksUri of a "
             "Service of the platform"
         )
-    if rule.get("jwks"):
-        yield from _keys(rule["jwks"])
+    if rule.get("jwks") and (wrong := jwks.problem(rule["jwks"])):
+        yield wrong
     if rule.get("jwksUri"):
         yield from _uri(rule["jwksUri"])
     yield from _texts(rule)
     if not mesh_config.DURATION.fullmatch(rule.get("timeout", "5s")):
         yield f"timeout {rule['timeout']}: must be a valid duration greater than 1ms"
-
-
-def _keys(text: str) -> Iterator[str]:
-    try:
-        given = json.loads(text)
-    except ValueError as error:
-        yield f"jwks parse error: {error}"
-        return
-    keys = given.get("keys", [given]) if isinstance(given, dict) else None
-    if not isinstance(keys, list) or not all(isinstance(key, dict) and isinstance(key.get("kty"), str) for key in keys):
-        yield 'jwks parse error: no JSON Web Key Set → {"keys": [{"kty": …}]}'
 
 
 def _uri(text: str) -> Iterator[str]:
