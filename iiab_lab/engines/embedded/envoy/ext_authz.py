@@ -54,9 +54,9 @@ def filters(policies: Sequence[Object], known: Mapping[str, Provider], ports: Ma
 
 
 def service_of(provider: Provider) -> tuple[Key, int]:
-    service = service_names.service(provider.settings["service"])
+    service = service_names.service(provider["service"])
     assert service, "a provider's Service is checked when its ConfigMap is read"
-    return service, provider.settings["port"]
+    return service, provider["port"]
 
 
 def _names(policies: Sequence[Object]) -> list[str]:
@@ -68,7 +68,6 @@ def _provider(policy: Object) -> str:
 
 
 def _asking(name: str, provider: Provider) -> Resource:
-    given = provider.settings
     noted = {
         "filter": "envoy.filters.http.rbac",
         "path": [{"key": f"{_MARK}shadow_effective_policy_id"}],
@@ -76,38 +75,30 @@ def _asking(name: str, provider: Provider) -> Resource:
     }
     made: Resource = {
         "transport_api_version": "V3",
-        "failure_mode_allow": given.get("failOpen", False),
+        "failure_mode_allow": provider.get("failOpen", False),
         "filter_enabled_metadata": noted,
-        **(_grpc if provider.kind == "envoyExtAuthzGrpc" else _http)(provider),
+        "http_service": _service(provider),
     }
-    if "statusOnError" in given:
-        made["status_on_error"] = {"code": int(given["statusOnError"])}
-    if body := given.get("includeRequestBodyInCheck"):
+    if "statusOnError" in provider:
+        made["status_on_error"] = {"code": int(provider["statusOnError"])}
+    if body := provider.get("includeRequestBodyInCheck"):
         made["with_request_body"] = {_BODY[field]: value for field, value in body.items()}
+    if shown := provider.get("includeRequestHeadersInCheck"):
+        made["allowed_headers"] = _patterns(shown)
     return made
 
 
-def _grpc(provider: Provider) -> Resource:
-    given = provider.settings
-    cluster = {"cluster_name": outbound.name_of(*service_of(provider)), "authority": given["service"]}
-    return {"grpc_service": {"envoy_grpc": cluster, "timeout": seconds(given.get("timeout", _LONGEST))}}
-
-
-def _http(provider: Provider) -> Resource:
-    given = provider.settings
-    cluster = outbound.name_of(*service_of(provider))
-    uri = {"uri": f"http://{given['service']}", "cluster": cluster, "timeout": seconds(given.get("timeout", _LONGEST))}
-    service: Resource = {"server_uri": uri, "path_prefix": given.get("pathPrefix", "")}
-    if added := given.get("includeAdditionalHeadersInCheck"):
+def _service(provider: Provider) -> Resource:
+    cluster, timeout = outbound.name_of(*service_of(provider)), seconds(provider.get("timeout", _LONGEST))
+    made: Resource = {
+        "server_uri": {"uri": f"http://{provider['service']}", "cluster": cluster, "timeout": timeout},
+        "path_prefix": provider.get("pathPrefix", ""),
+    }
+    if added := provider.get("includeAdditionalHeadersInCheck"):
         listed = [{"key": key, "value": added[key]} for key in sorted(added)]
-        service["authorization_request"] = {"headers_to_add": listed}
-    answered = {theirs: _patterns(given[ours]) for ours, theirs in _HEADERS.items() if given.get(ours)}
-    if answered:
-        service["authorization_response"] = answered
-    made: Resource = {"http_service": service}
-    if given.get("includeRequestHeadersInCheck"):
-        made["allowed_headers"] = _patterns(given["includeRequestHeadersInCheck"])
-    return made
+        made["authorization_request"] = {"headers_to_add": listed}
+    answered = {theirs: _patterns(provider[ours]) for ours, theirs in _HEADERS.items() if provider.get(ours)}
+    return made | ({"authorization_response": answered} if answered else {})
 
 
 def _patterns(headers: Sequence[str]) -> Resource:

@@ -60,7 +60,9 @@ def snapshot(world: World, pod: sidecar.Pod, identity: sidecar.Identity, guard: 
                 "validate_clusters": False,
                 "request_headers_to_remove": [BACKEND, PLAIN],
             }
-            listeners[f"{own}"] = http.listener(f"{own}", own, [tls | {"filters": [_manager(table, guard)]}])
+            peeking = {"listener_filters": http.PEEKING} if tls else {}
+            chains = [tls | {"filters": [_manager(table, guard)]}]
+            listeners[f"{own}"] = http.listener(f"{own}", own, chains, **peeking)
     return Snapshot(guard.clusters | made.clusters, made.endpoints, listeners, made.routes, made.secrets)
 
 

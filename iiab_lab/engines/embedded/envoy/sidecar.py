@@ -28,15 +28,6 @@ _RESTARTS: dict[str, Any] = {
     "num_retries": 12,
     "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
 }
-# The name a client asks for in its hello: what connection.sni speaks of, and how plaintext is told from TLS.
-_PEEKING = [
-    {
-        "name": "envoy.filters.listener.tls_inspector",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-        },
-    }
-]
 # Model servers close an idle connection after 5 s (uvicorn): whoever closes first never sends into a closed one.
 _IDLE = "4s"
 
@@ -132,14 +123,14 @@ def inbound(
     }
     plain = {"filters": [_manager(pod, port, routes, guard, last, "none")]}
     if mode == STRICT:
-        return http.listener(name, pod.ports[port], [secure], listener_filters=_PEEKING)
+        return http.listener(name, pod.ports[port], [secure], listener_filters=http.PEEKING)
     if mode == DISABLE:
         return http.listener(name, pod.ports[port], [plain])
     chains = [
         {"filter_chain_match": {"transport_protocol": "tls"}, **secure},
         {"filter_chain_match": {"transport_protocol": "raw_buffer"}, **plain},
     ]
-    return http.listener(name, pod.ports[port], chains, listener_filters=_PEEKING)
+    return http.listener(name, pod.ports[port], chains, listener_filters=http.PEEKING)
 
 
 def _manager(

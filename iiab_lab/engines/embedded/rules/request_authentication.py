@@ -14,6 +14,7 @@ from ..objects.meta import Object
 from . import jwks, mesh_config, service_names
 
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_PLAIN = re.compile(r"http://[a-z0-9.-]+(:[0-9]+)?([/?]([A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?")
 
 
 def problems(obj: Object) -> list[str]:
@@ -49,8 +50,8 @@ def _uri(text: str) -> Iterator[str]:
         yield f'URI scheme "{parts.scheme}" is not supported'
     elif parts.scheme == "https" or service_names.service(parts.hostname or "") is None:
         yield f"jwksUri {text}: keys are fetched from Services of the platform alone {cure}"
-    elif port == 0 or parts.username is not None or re.search(r"[\x00-\x20\x7f]", text):
-        yield f"jwksUri {text}: no port, user or space of that kind {cure}"
+    elif port == 0 or not _PLAIN.fullmatch(text):
+        yield f"jwksUri {text}: its port, path or query is not written as RFC 3986 has it, or it names a user {cure}"
 
 
 def _texts(rule: Object) -> Iterator[str]:

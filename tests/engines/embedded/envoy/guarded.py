@@ -28,6 +28,7 @@ from iiab_lab.engines.embedded.processes.rundir import admin_socket, app_socket
 from iiab_lab.engines.embedded.processes.supervisor import Command, Supervisor
 from iiab_lab.engines.embedded.reconcile.ports import Applied, Rejected
 from iiab_lab.engines.embedded.rules import pki
+from iiab_lab.engines.embedded.store import structural
 from iiab_lab.engines.embedded.store.admission import Admit
 from iiab_lab.engines.embedded.store.admission.plugins import PLUGINS
 from iiab_lab.engines.embedded.store.registry import Registry
@@ -72,6 +73,7 @@ class Objects:
         assert resource, obj["kind"]
         for plugin in PLUGINS.get(resource.stored, ()) if obj["kind"] != "Pod" else ():
             plugin(Admit(resource.stored, "CREATE", obj, None, "", self))  # type: ignore[arg-type]
+        structural.check(obj, resource.schema, resource.kind.kind, resource.kind.group)
         self._objects[resource.stored, key_of(obj)] = obj
 
     def get(self, kind: Kind, key: Key) -> Object | None:
