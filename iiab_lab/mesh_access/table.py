@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from ..target import Target
 from .calls import Call, Object, Workload, identity
 from .decision import Decision, decide
+from .matching import parts
 
 if TYPE_CHECKING:
     import pandas
 
 NOBODY = "(no certificate)"
-_SECURITY, _SIDECAR = "security.istio.io/v1", "istio-proxy"
+_SECURITY, _SIDECAR, _SCHEME, _INJECTED = "security.istio.io/v1", "istio-proxy", "spiffe://", "istio-injection=enabled"
 _NAMES = ("serving.kserve.io/inferenceservice", "app", "app.kubernetes.io/name")
 
 
@@ -38,21 +40,28 @@ class Answer:
 def who_may_call(
     target: Target, method: str = "POST", path: str = "/v1/models/sklearn-iris:predict", **more: Any
 ) -> Answer:
-    """Of this one request, `more` being fields of `Call`: each service account, and a caller without one, at each workload.
+    """Of this one request, `more` being fields of `Call`: each identity, and a caller without one, at each workload.
 
     A caller's own token is in `claims`; to whom it belongs is for RequestAuthentications, which are not asked here.
     """
     pods = target.kube.list("v1", "Pod")
     policies = target.kube.list(_SECURITY, "AuthorizationPolicy")
     peers = target.kube.list(_SECURITY, "PeerAuthentication")
-    return answered(pods, policies, peers, Call(method=method, path=path, **more))
+    return answered(pods, _accounts(target), policies, peers, Call(method=method, path=path, **more))
 
 
-def answered(pods: Iterable[Object], policies: Iterable[Object], peers: Iterable[Object], call: Call) -> Answer:
+def answered(
+    pods: Iterable[Object],
+    accounts: Iterable[tuple[str, str]],
+    policies: Iterable[Object],
+    peers: Iterable[Object],
+    call: Call,
+) -> Answer:
+    """`accounts`: callers as (namespace, account), besides those of the Pods."""
     import pandas
 
     pods, policies, peers = list(pods), list(policies), list(peers)
-    called, callers = workloads(pods), {NOBODY: "", **_accounts(pods)}
+    called, callers = workloads(pods), {NOBODY: "", **_identities(pods, accounts)}
     decisions = {
         (caller, str(one)): decide(policies, peers, one, replace(call, identity=shown, port=_port(one, call)))
         for caller, shown in callers.items()
@@ -82,9 +91,22 @@ def _name(meta: Object) -> str:
     return next((str(labels[name]) for name in _NAMES if name in labels), str(meta["name"]))
 
 
-def _accounts(pods: Iterable[Object]) -> dict[str, str]:
+def _identities(pods: Iterable[Object], accounts: Iterable[tuple[str, str]]) -> dict[str, str]:
     known = {(pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default")) for pod in pods}
-    return {f"{namespace}/{account}": identity(namespace, account) for namespace, account in sorted(known)}
+    return {f"{ns}/{account}": identity(ns, account) for ns, account in sorted({*known, *accounts})}
+
+
+def _accounts(target: Target) -> set[tuple[str, str]]:
+    """Of namespaces whose Pods are in the mesh; and of whoever has its certificate from elsewhere, as tier 1 has."""
+    meshed = {one["metadata"]["name"] for one in target.kube.list("v1", "Namespace", selector=_INJECTED)}
+    listed = [one["metadata"] for one in target.kube.list("v1", "ServiceAccount")]
+    found = {(meta["namespace"], meta["name"]) for meta in listed if meta["namespace"] in meshed}
+    try:
+        certificates = target.kube.list("cert-manager.io/v1", "Certificate")
+    except UsageError:  # a platform without cert-manager
+        certificates = []
+    uris = [uri.removeprefix(_SCHEME) for one in certificates for uri in one["spec"].get("uris") or ()]
+    return found | {(namespace, account) for _, namespace, account in map(parts, uris) if namespace}
 
 
 def _port(workload: Workload, call: Call) -> int:
