@@ -21,7 +21,7 @@ from iiab_lab.mesh_access.calls import Object
 from ..engines.embedded.envoy.guarded import POD_YAML, Guarded, Objects, guarded, jwks, token
 from . import policies as made
 
-ROUNDS, CALLS = int(os.environ.get("IIAB_POLICY_ROUNDS", "40")), 15
+ROUNDS, CALLS = int(os.environ.get("IIAB_POLICY_ROUNDS", "20")), 15
 WEB = Workload("shop", "web", {"app": "web"}, (8080,))
 TOKENS = f"""
 apiVersion: security.istio.io/v1

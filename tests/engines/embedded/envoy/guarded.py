@@ -150,12 +150,15 @@ class Guarded:
         secure: dict[str, Any] = {"ssl": self._context(identity), "server_hostname": sni} if identity else {}
         reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[PORT], **secure)
         sent = {"Host": host, "Connection": "close", **(headers or {})}
-        head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in sent.items())
         try:
-            writer.write(f"{head}\r\n".encode("latin-1"))
-            return await _answer(reader)
+            return await exchange(reader, writer, method, path, sent)
         finally:
             writer.close()
+
+    async def connected(self, identity: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection that stays, for `exchange`."""
+        context = self._context(identity)
+        return await asyncio.open_connection("127.0.0.1", self.ports[PORT], ssl=context, server_hostname=NAME)
 
     def lines(self) -> list[dict[str, Any]]:
         """The access log so far."""
@@ -182,6 +185,14 @@ class Guarded:
             context.load_cert_chain(shown)
             self._contexts[identity] = context
         return self._contexts[identity]
+
+
+async def exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, method: str, path: str, headers: Mapping[str, str]
+) -> Answer:
+    head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"{head}\r\n".encode("latin-1"))
+    return await _answer(reader)
 
 
 async def _answer(reader: asyncio.StreamReader) -> Answer:

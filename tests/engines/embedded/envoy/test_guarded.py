@@ -13,7 +13,7 @@ import pytest
 
 from iiab_lab.engines.embedded.reconcile.ports import Applied
 
-from .guarded import ISSUER, POD_YAML, Guarded, Objects, guarded, jwks, token
+from .guarded import ISSUER, POD_YAML, Guarded, Objects, exchange, guarded, jwks, token
 
 FRIEND, STRANGER = "cluster.local/ns/shop/sa/friend", "cluster.local/ns/other/sa/stranger"
 Play = Callable[[Guarded], Coroutine[Any, Any, None]]
@@ -315,3 +315,16 @@ def test_a_star_of_a_namespace_ends_with_it(star: str, tmp_path: Path) -> None:
         assert got == expected
 
     with_envoy(play)(tmp_path)
+
+
+@with_envoy
+async def test_an_open_connection_ends_at_its_next_answer_once_a_policy_has_changed(envoy: Guarded) -> None:
+    await put(envoy)
+    reader, writer = await envoy.connected(FRIEND)
+    before = await exchange(reader, writer, "GET", "/", {"Host": "web.shop"})
+    assert (before.status, before.headers.get("connection")) == (200, None)
+    await put(envoy, policy("DENY", {}))
+    last = await exchange(reader, writer, "GET", "/", {"Host": "web.shop"})
+    assert last.headers.get("connection") == "close" and await reader.read() == b""
+    writer.close()
+    assert (await envoy.ask(FRIEND)).status == 403
