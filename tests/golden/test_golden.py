@@ -57,7 +57,11 @@ def guard_of(world: YamlWorld, pod: sidecar.Pod) -> guard.Guard:
 
 def of_ingress(world: YamlWorld) -> Out:
     pod = of_pod(world)
-    return ingress.snapshot(world, pod, IDENTITY, guard_of(world, pod)), {}
+    made = ingress.translate(world, pod, IDENTITY, guard_of(world, pod))
+    verdicts = {"refused": made.refused, "missing": made.missing}
+    return made.snapshot, {
+        name: {str(key): said for key, said in found.items()} for name, found in verdicts.items() if found
+    }
 
 
 def of_sidecar(world: YamlWorld) -> Out:

@@ -12,7 +12,7 @@ from typing import Any
 from ..objects.kinds import Key
 from ..objects.meta import Object
 from ..rules import service_names
-from ..rules.mesh_config import Provider
+from ..rules.istio.mesh_config import Provider
 from . import authorization, outbound
 from .durations import seconds
 from .http import http_filter

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..objects.kinds import AUTHORIZATION_POLICY, CONFIG_MAP, PEER_AUTHENTICATION, REQUEST_AUTHENTICATION, Key
 from ..objects.meta import Object
-from ..rules import mesh_config
+from ..rules.istio import mesh_config
 from . import authorization, ext_authz, outbound, peer_authentication, request_authentication
 from .policies import applying
 from .world import World

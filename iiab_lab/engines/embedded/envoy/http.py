@@ -32,8 +32,10 @@ PEEKING: list[Resource] = [
 
 _MESSAGES = {
     "api_key_auth": "ApiKeyAuth",
+    "cors": "Cors",
     "ext_authz": "ExtAuthz",
     "ext_proc": "ExternalProcessor",
+    "fault": "HTTPFault",
     "jwt_authn": "JwtAuthentication",
     "local_ratelimit": "LocalRateLimit",
     "ratelimit": "RateLimit",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from iiab_lab.engines.embedded.rules import mesh_config
+from iiab_lab.engines.embedded.rules.istio import mesh_config
 
 GOOD = {"service": "opa.policy.svc.cluster.local", "port": 9191}
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from iiab_lab.engines.embedded.rules import jwks, request_authentication
+from iiab_lab.engines.embedded.rules.istio import jwks, request_authentication
 
-from ..envoy.guarded import jwks as good_keys
+from ...envoy.guarded import jwks as good_keys
 
 KEYS = good_keys()
 KEY = json.loads(KEYS)["keys"][0]

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from ..objects.kinds import Key
-from ..objects.meta import Object
-from . import service_names
+from ...objects.kinds import Key
+from ...objects.meta import Object
+from .. import service_names
 
 KEY = Key("istio-system", "istio")
 _HEADER = re.compile(r"[!#$%&'+\-.^_`|~0-9A-Za-z]+")

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from ..objects.meta import Object
-from . import jwks, mesh_config, service_names
+from ...objects.meta import Object
+from .. import service_names
+from . import jwks, mesh_config
 
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PLAIN = re.compile(r"http://[a-z0-9.-]+(:[0-9]+)?([/?]([A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*)?")

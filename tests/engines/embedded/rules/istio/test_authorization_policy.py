@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from iiab_lab.engines.embedded.rules import authorization_policy
+from iiab_lab.engines.embedded.rules.istio import authorization_policy
 
 
 def policy(*rules: Any, annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:

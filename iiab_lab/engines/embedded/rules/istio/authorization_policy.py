@@ -9,7 +9,7 @@ import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 
-from ..objects.meta import Object, annotations_of
+from ...objects.meta import Object, annotations_of
 
 _LITERAL = re.compile(r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+")
 _HEADER = re.compile(r":?[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
