@@ -17,6 +17,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 if TYPE_CHECKING:
     from .errors import LabError
     from .follow import stop_all
+    from .mesh_access import who_may_call
     from .models.by_hand import train_tree
     from .models.iris import split
     from .plots.autoscaling import watch
@@ -93,6 +94,7 @@ _WHERE = {
     "watch": ".plots.autoscaling",
     "watch_rollout": ".plots.rollout",
     "what_if": ".what_if",
+    "who_may_call": ".mesh_access",
 }
 __all__ = [*_WHERE]
 

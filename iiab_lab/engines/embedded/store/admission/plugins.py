@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...objects.kinds import (
+    AUTHORIZATION_POLICY,
     CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
     CONFIGURATION,
@@ -17,8 +18,10 @@ from ...objects.kinds import (
     KNATIVE_SERVICE,
     LIMIT_RANGE,
     NAMESPACE,
+    PEER_AUTHENTICATION,
     POD,
     REPLICA_SET,
+    REQUEST_AUTHENTICATION,
     RESOURCE_QUOTA,
     REVISION,
     ROLE_BINDING,
@@ -38,6 +41,7 @@ from . import (
     immutable,
     inference_service,
     istio,
+    istio_security,
     knative,
     lifecycle,
     limit_range,
@@ -62,7 +66,7 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
         limit_range.enforce,
     ),
     SECRET: (defaults.secret, immutable.fields("type"), immutable.sealed("data")),
-    CONFIG_MAP: (immutable.sealed("data", "binaryData"), knative.config),
+    CONFIG_MAP: (immutable.sealed("data", "binaryData"), knative.config, istio_security.config),
     SERVICE: (
         defaults.status(loadBalancer={}),
         defaults.service,
@@ -88,6 +92,9 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
     CONFIGURATION: (knative.template,),
     ROUTE: (knative.traffic,),
     REVISION: (immutable.fields("spec", message="Immutable fields changed"), knative.revision),
+    AUTHORIZATION_POLICY: (istio_security.authorization,),
+    REQUEST_AUTHENTICATION: (istio_security.request,),
+    PEER_AUTHENTICATION: (istio_security.peer,),
     VIRTUAL_SERVICE: (istio.virtual_service,),
     DESTINATION_RULE: (istio.destination_rule,),
     ENDPOINT_SLICE: (immutable.fields("addressType"),),
