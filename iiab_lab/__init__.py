@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
+    from .audit import audit, verify_audit
     from .errors import LabError
     from .follow import stop_all
     from .models.by_hand import train_tree
@@ -50,6 +51,7 @@ _WHERE = {
     "Served": ".scenarios.served",
     "Target": ".target",
     "apply": ".view",
+    "audit": ".audit",
     "claims": ".traffic.identity",
     "find": ".scenarios",
     "health": ".widgets.health",
@@ -68,6 +70,7 @@ _WHERE = {
     "train_tree": ".models.by_hand",
     "trace": ".scenarios.hops",
     "up": ".start",
+    "verify_audit": ".audit",
     "watch": ".plots.autoscaling",
     "what_if": ".what_if",
 }
