@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
-    from .audit import audit, verify_audit
+    from .audit import audit, controls, verify_audit
     from .errors import LabError
     from .follow import stop_all
     from .models.by_hand import train_tree
@@ -53,6 +53,7 @@ _WHERE = {
     "apply": ".view",
     "audit": ".audit",
     "claims": ".traffic.identity",
+    "controls": ".audit",
     "find": ".scenarios",
     "health": ".widgets.health",
     "hits": ".scenarios.publishing",

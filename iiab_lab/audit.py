@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .services.audit.verify import Verdict
 
+_CONTROLS = Path(__file__).parent / "scenarios" / "security" / "controls.yaml"
 _CLAIMS = Path("volumes") / "audit"
 _KEY = Path("audit-seal") / "key"
 DECISIONS = ("allowed", "denied", "error")
@@ -87,7 +88,15 @@ def verify_audit(target: Target | None = None, *, folder: str | Path = "") -> Ve
 
     place = stream_of(target, folder)
     key = (Path(folder) / "key") if folder else place.parent / _KEY
-    return verify(place, bytes.fromhex(key.read_text()) if key.is_file() else None)
+    return verify(place, bytes.fromhex(key.read_text()) if key.is_file() else None, copy=bool(folder))
+
+
+def controls() -> pandas.DataFrame:
+    """Controls of GDPR, HIPAA and SOC 2: framework, control, asks, evidence ("" for none), see (a command), missing."""
+    import pandas
+    import yaml
+
+    return pandas.DataFrame(yaml.safe_load(_CONTROLS.read_text()))
 
 
 def newest(folder: Path, query: Query, limit: int, hops: bool) -> list[dict[str, Any]]:

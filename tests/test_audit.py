@@ -10,7 +10,7 @@ import pandas
 import pytest
 from typer.testing import CliRunner
 
-from iiab_lab import audit, verify_audit
+from iiab_lab import audit, controls, verify_audit
 from iiab_lab.cli import app
 from iiab_lab.errors import NotRunning, UsageError
 from iiab_lab.services.audit.requests import COLUMNS
@@ -129,3 +129,20 @@ def test_the_command_verifies(folder: Path, tmp_path: Path, monkeypatch: pytest.
     assert code == 1 and f"BROKEN at record {broken} ({third.name}, line {broken - int(third.stem) + 1})" in text
     code, text = run("verify", "--folder", copy, "--json")
     assert code == 1 and json.loads(text)["seq"] == broken
+
+
+def test_every_control_says_what_shows_it_and_what_is_missing() -> None:
+    frame = controls()
+    assert list(frame.columns) == ["framework", "control", "asks", "evidence", "see", "missing"]
+    assert set(frame.framework) == {"GDPR", "HIPAA", "SOC 2"} and not frame.duplicated(["framework", "control"]).any()
+    assert (frame.asks != "").all() and (frame.missing != "").all()
+    assert ((frame.evidence == "") == (frame.see == "")).all()
+    assert frame.missing[frame.evidence == ""].str.startswith("Not covered.").all()
+
+
+@pytest.mark.parametrize("command", sorted({see for see in controls().see if see}))
+def test_every_command_of_the_controls_is_one(command: str) -> None:
+    words = command.split()
+    assert words[0] == "iiab"
+    done = CliRunner().invoke(app, [word for word in words[1:] if not words[1] == "kubectl"] + ["--help"])
+    assert done.exit_code == 0, done.output

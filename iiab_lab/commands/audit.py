@@ -46,6 +46,8 @@ def verify(folder: Path | None, as_json: bool) -> int:
     else:
         sealed = "sealed" if found.sealed else "no key here: the chain holds, its end was not checked"
         print(f"{found.records} records hold; the last is {found.seq} ({sealed}).")
+        if found.unsealed:
+            print(f"{found.unsealed} more were written while the copy was made, and are not sealed in it.")
         print(f"head {found.hash}")
     return CheckFailed.exit_code if found.broken else 0
 

@@ -1,7 +1,7 @@
 """Facts → segments of chained records, only ever appended to, and a sealed head that says how far they are committed.
 
 <stream>/<number of its first record>.jsonl   one record a line, 0600, and 0400 once it is full
-<stream>/head.json                            the last committed record, how far each log was read, what retention removed
+<stream>/0-head.json                          the last committed record, how far each log was read, what retention removed
 
 The head is replaced in one step after the records are written: what a crash leaves behind it is cut off and read again from
 the logs, so that no line is lost or doubled. Its seal (HMAC-SHA256) is by a key that lies elsewhere: whoever changes the
@@ -24,7 +24,8 @@ import orjson
 
 from .record import GENESIS, Fact, line
 
-HEAD = "head.json"
+# Sorts before the segments: a backup that is made meanwhile has a head that its segments reach.
+HEAD = "0-head.json"
 _DIGITS = 12
 
 

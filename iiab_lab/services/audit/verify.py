@@ -16,7 +16,8 @@ _PATIENCE, _LOOK = 3.0, 0.05
 @dataclass(frozen=True)
 class Verdict:
     """`records` hold, the last of them is `seq` with `hash`. `broken`: what is wrong, "" for nothing; then `file`, `line`
-    (from 1) and `seq` say where. `sealed`: whether the head was checked with its key."""
+    (from 1) and `seq` say where. `sealed`: whether the head was checked with its key. `unsealed`: of a copy, how many stand
+    behind its head, written while it was made."""
 
     records: int = 0
     seq: int = 0
@@ -25,6 +26,7 @@ class Verdict:
     broken: str = ""
     file: str = ""
     line: int = 0
+    unsealed: int = 0
 
 
 class _Broken(Exception):
@@ -33,22 +35,25 @@ class _Broken(Exception):
         self.why, self.seq, self.file, self.line = why, seq, file, line
 
 
-def verify(folder: Path, key: bytes | None = None) -> Verdict:
-    """The stream may be written to meanwhile: then the head is followed once. Raises FileNotFoundError for no stream at all."""
+def verify(folder: Path, key: bytes | None = None, *, copy: bool = False) -> Verdict:
+    """The stream may be written to meanwhile: then the head is followed once. Nobody writes to a copy, whose head may have been
+    taken before the segments. Raises FileNotFoundError for no stream at all."""
     if not segments(folder) and not (folder / HEAD).exists():
         raise FileNotFoundError(folder)
-    verdict, anchor = _once(folder, key), _anchor(folder, key)
+    anchor, verdict = _anchor(folder, key), _once(folder, key, copy)
     # Retention may have removed a segment just as it was to be read.
-    return _once(folder, key) if verdict.broken and _anchor(folder, key) != anchor else verdict
+    return _once(folder, key, copy) if verdict.broken and _anchor(folder, key) != anchor else verdict
 
 
-def _once(folder: Path, key: bytes | None) -> Verdict:
+def _once(folder: Path, key: bytes | None, copy: bool) -> Verdict:
     verdict = Verdict(sealed=key is not None)
     try:
         head = _head(folder, key)
         chain = _Chain(folder, head)
         extra = chain.follow(head)
-        if extra:  # either the writer is at work and commits them in a moment, or nobody ever will
+        if extra and copy:
+            verdict = replace(verdict, unsealed=extra)
+        elif extra:  # either the writer is at work and commits them in a moment, or nobody ever will
             chain.follow(_newer(folder, key, head, chain))
         return replace(verdict, records=chain.seq - head.anchor[0], seq=chain.seq, hash=chain.hash)
     except _Broken as broken:
@@ -82,6 +87,11 @@ def _newer(folder: Path, key: bytes | None, head: Head, chain: _Chain) -> Head:
     return found
 
 
+def _lines(file: Path, begin: int) -> int:
+    rest = file.read_bytes()[begin:]
+    return rest.count(b"\n") + (bool(rest) and not rest.endswith(b"\n"))
+
+
 class _Chain:
     """How far it holds: number and hash of the last record, and where that stands."""
 
@@ -90,8 +100,8 @@ class _Chain:
         self.seq, self.hash = head.anchor
         self.file, self.line, self._at = "", 0, 0
 
-    def follow(self, head: Head) -> bool:
-        """Up to the head; raises _Broken. → whether anything stands behind it."""
+    def follow(self, head: Head) -> int:
+        """Up to the head; raises _Broken. → how many lines stand behind it, the last one whole or not."""
         for text in self._lines(head):
             self._next(text)
         if (self.seq, self.hash) != (head.seq, head.hash):
@@ -100,9 +110,8 @@ class _Chain:
                     f"records {self.seq + 1} to {head.seq} are missing", self.seq + 1, self.file, self.line + 1
                 )
             raise _Broken(f"record {head.seq} is not the one that was committed", head.seq, self.file, self.line)
-        files = segments(self._folder)
-        last = files[-1] if files else None
-        return last is not None and (last.name > head.segment or last.stat().st_size > head.size)
+        behind = [file for file in segments(self._folder) if file.name >= head.segment]
+        return sum(_lines(file, head.size if file.name == head.segment else 0) for file in behind)
 
     def _lines(self, head: Head) -> Iterator[bytes]:
         """Of every committed segment from where we are, in order of their names."""

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from iiab_lab.services.audit import requests
 from iiab_lab.services.audit.shipper import Metrics, Shipper
-from iiab_lab.services.audit.stream import Limits, Stream
+from iiab_lab.services.audit.stream import HEAD, Limits, Stream
 from iiab_lab.services.audit.verify import verify
 
 from .facts import INGRESS, PREDICT, line
@@ -131,17 +131,17 @@ def test_a_stream_that_was_spoiled_says_so_itself(node: Node) -> None:
     shipper = node.shipper()
     shipper.look()
     shipper.close()
-    (node.folder / "stream" / "head.json").unlink()
+    (node.folder / "stream" / HEAD).unlink()
     node.shipper().look()
     assert [record["verb"] for record in node.records()][:2] == ["POST", "resume"]
-    assert "head.json was missing" in str(node.records()[1]["reason"])
+    assert "0-head.json was missing" in str(node.records()[1]["reason"])
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_again_and_again_it_loses_no_line_and_doubles_none(node: Node, seed: int) -> None:
     chance, count = random.Random(seed), 0
     words = [f"--pods={node.pods}", f"--api={node.api}", f"--stream={node.folder}/stream", f"--seal={node.folder}/seal"]
-    head = node.folder / "stream" / "head.json"
+    head = node.folder / "stream" / HEAD
     for _ in range(4):
         before = head.stat().st_mtime_ns if head.exists() else 0
         process = subprocess.Popen(

@@ -167,6 +167,18 @@ def test_what_is_added_behind_the_end_is_found(stream: Path, what: str) -> None:
     assert found.seq == 101 and "behind the last committed" in found.broken
 
 
+def test_a_copy_may_have_a_head_that_was_taken_before_its_segments(stream: Path) -> None:
+    head = (stream / HEAD).read_bytes()
+    fill(stream, 30, 100)
+    (stream / HEAD).write_bytes(head)
+    with segments(stream)[-1].open("ab") as file:
+        file.write(b'{"half of')
+    found = verify(stream, KEY, copy=True)
+    assert (found.broken, found.seq, found.unsealed) == ("", 100, 31)
+    assert verify(stream, KEY).broken
+    assert sorted(file.name for file in stream.iterdir())[0] == HEAD, "as a backup goes through them"
+
+
 def test_a_chain_made_anew_from_some_record_on_is_found_by_its_seal(stream: Path) -> None:
     """Whoever can write the files can make every hash fit; not the seal, whose key lies elsewhere."""
     shutil.rmtree(stream)
