@@ -8,12 +8,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..audit import Query, newest, stream_of, verify_audit
 from ..errors import CheckFailed, UsageError
 from ..services.audit.requests import COLUMNS
 
 _SHOWN = ("time", "tenant", "actor", "verb", "resource", "decision", "status", "layer", "reason")
+_WIDE, _RATIOS = 120, {"tenant": 1, "actor": 2, "resource": 3, "reason": 3}
 _COLOURS = {"allowed": "green", "denied": "bold red", "error": "yellow"}
 
 
@@ -53,13 +55,20 @@ def verify(folder: Path | None, as_json: bool) -> int:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    table = Table(*_SHOWN, box=None, pad_edge=False)
-    for column in table.columns[3:]:
-        column.overflow = "fold"
-    for row in rows:
-        cells = [str(row[name]) for name in _SHOWN]
-        cells[0] = row["time"][11:23]
-        cells[5] = f"[{_COLOURS.get(row['decision'], 'white')}]{row['decision']}[/]"
-        cells[8] = ": ".join(part for part in (row["policy"], row["reason"]) if part)
-        table.add_row(*(cell if index == 5 else cell.replace("[", "\\[") for index, cell in enumerate(cells)))
-    Console().print(table)
+    """On a narrow terminal without tenant and layer; a long name is cut, a reason never."""
+    console = Console()
+    shown = [name for name in _SHOWN if console.width >= _WIDE or name not in ("tenant", "layer")]
+    table = Table(box=None, pad_edge=False, expand=True)
+    cells = [_cells(row, shown) for row in rows]
+    for name in shown:
+        own = max((len(cell[name]) for cell in cells), default=0)
+        size: dict[str, Any] = {"ratio": _RATIOS[name]} if name in _RATIOS else {"min_width": max(own, len(name))}
+        table.add_column(name, no_wrap=name != "reason", overflow="fold" if name == "reason" else "ellipsis", **size)
+    for cell in cells:
+        table.add_row(*(Text(text, _COLOURS.get(text, "")) for text in cell.values()))
+    console.print(table)
+
+
+def _cells(row: dict[str, Any], shown: list[str]) -> dict[str, str]:
+    why = ": ".join(part for part in (row["policy"], row["reason"]) if part)
+    return {name: str(row[name]) for name in shown} | {"time": row["time"][11:19], "reason": why}
