@@ -54,7 +54,11 @@ def of_pod(world: YamlWorld) -> sidecar.Pod:
 def of_ingress(world: YamlWorld) -> Out:
     pod = of_pod(world)
     policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
-    return ingress.snapshot(world, pod, IDENTITY, policies), {}
+    made = ingress.translate(world, pod, IDENTITY, policies)
+    verdicts = {"refused": made.refused, "missing": made.missing}
+    return made.snapshot, {
+        name: {str(key): said for key, said in found.items()} for name, found in verdicts.items() if found
+    }
 
 
 def of_sidecar(world: YamlWorld) -> Out:

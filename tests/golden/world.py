@@ -27,12 +27,13 @@ REGISTRY = Registry.load()
 
 
 class YamlWorld:
-    def __init__(self, file: Path) -> None:
+    def __init__(self, source: Path | str) -> None:
+        """A file, or its text."""
         self.objects: dict[tuple[Kind, Key], Object] = {}
-        for document in yaml.safe_load_all(file.read_text()):
-            self._add(document)
+        for document in yaml.safe_load_all(source if isinstance(source, str) else source.read_text()):
+            self.add(document)
 
-    def _add(self, obj: Object) -> None:
+    def add(self, obj: Object) -> None:
         resource = REGISTRY.for_object(obj)
         assert resource, f"{obj['apiVersion']} {obj['kind']} is not served"
         text = obj.pop("stringData", {})

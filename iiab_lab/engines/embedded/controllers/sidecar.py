@@ -1,7 +1,7 @@
-"""Meshed Pods and ingress gateways → the configuration of their Envoy, with a certificate of the mesh.
+"""Meshed Pods → the configuration of their Envoy, with a certificate of the mesh.
 
-Reads:  Pods with an istio-proxy, their Revisions, AuthorizationPolicies, PeerAuthentications, Secret istio-system/cacerts; for
-        an ingress gateway also Gateways (networking.istio.io), VirtualServices, Services, EndpointSlices and Secrets.
+Reads:  Pods with an injected istio-proxy, their Revisions, AuthorizationPolicies, PeerAuthentications, Secret
+        istio-system/cacerts.
 Writes: the proxy's configuration.
 Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certificate is due.
 """
@@ -9,31 +9,17 @@ Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certif
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
-from ..envoy import activator, authorization, ingress, sidecar
+from ..envoy import activator, authorization, sidecar
 from ..envoy.snapshot import Snapshot
-from ..envoy.world import spiffe
-from ..objects import kinds
 from ..objects.kinds import AUTHORIZATION_POLICY, PEER_AUTHENTICATION, POD, SECRET, Key
 from ..objects.meta import Object, annotations_of, key_of
 from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
 from ..objects.pods import standing
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
-from ..rules import certificates, pki
-
-_CA = Key(sidecar.ROOT, "cacerts")
-_SECONDS = 24 * 3600.0  # Istio's default for workload certificates
-# Every workload answers to this name too, for clients that verify by DNS name and not by SPIFFE: Prometheus.
-_COMMON_NAME = "workload.mesh.local"
-_INGRESS_INPUTS = (kinds.ISTIO_GATEWAY, kinds.VIRTUAL_SERVICE, kinds.SERVICE, kinds.ENDPOINT_SLICE)
-
-
-class _Certificate(NamedTuple):
-    identity: sidecar.Identity
-    authority: pki.Authority
-    due: float
+from ..rules import certificates
+from ..rules.workload_certificates import CA, Certificate, current
 
 
 class SidecarController:
@@ -41,13 +27,12 @@ class SidecarController:
 
     def __init__(self, client: Client, proxy: Proxy, clock: Clock, record: Recorder) -> None:
         self._client, self._proxy, self._clock, self._record = client, proxy, clock, record
-        self._certificates: dict[Key, _Certificate] = {}
+        self._certificates: dict[Key, Certificate] = {}
         self.watches = (
             Watch(POD, lambda pod: [key_of(pod)] if _has_proxy(pod) else [], standing),
             Watch(AUTHORIZATION_POLICY, self._concerned),
             Watch(PEER_AUTHENTICATION, self._concerned),
-            Watch(SECRET, self._concerned_by_secret),
-            *(Watch(kind, self._ingresses) for kind in _INGRESS_INPUTS),
+            Watch(SECRET, lambda secret: self._concerned(secret) if key_of(secret) == CA else []),
         )
 
     async def reconcile(self, key: Key) -> Result | None:
@@ -68,31 +53,17 @@ class SidecarController:
         sockets = {port: self._proxy.app_socket(key_of(pod), port) for port in ports}
         seen = sidecar.Pod(pod, ports, sockets)
         policies = authorization.selecting(self._client.list(AUTHORIZATION_POLICY), pod, sidecar.ROOT)
-        if SIDECAR_STATUS not in annotations_of(pod):
-            return ingress.snapshot(self._client, seen, identity, policies)
         mode = sidecar.peer_mode(self._client.list(PEER_AUTHENTICATION), pod)
         if activator.is_activator(pod):
             return activator.snapshot(seen, identity, mode, policies)
         return sidecar.snapshot(seen, identity, mode, policies, sidecar.queue(self._client, pod))
 
-    def _certificate(self, pod: Object) -> _Certificate | None:
+    def _certificate(self, pod: Object) -> Certificate | None:
         """Of the Pod's service account; renewed at half its life, and when the CA changes."""
-        authority = certificates.authority(self._client.get(SECRET, _CA))
+        authority = certificates.authority(self._client.get(SECRET, CA))
         if authority is None:
             return None
-        known, now = self._certificates.get(key_of(pod)), self._clock.now()
-        if known and known.authority == authority and now < known.due:
-            return known
-        namespace, account = pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default")
-        request = pki.Request(
-            _SECONDS,
-            dns_names=(_COMMON_NAME,),
-            uris=(spiffe(namespace, account),),
-            usages=("digital signature", "server auth", "client auth"),
-            algorithm="ECDSA",
-        )
-        issued = pki.issue(request, authority, now)
-        made = _Certificate(sidecar.Identity(issued.chain, issued.key, issued.root), authority, now + _SECONDS / 2)
+        made = current(self._certificates.get(key_of(pod)), pod, authority, self._clock.now())
         self._certificates[key_of(pod)] = made
         return made
 
@@ -101,15 +72,8 @@ class SidecarController:
         pods = self._client.list(POD, None if namespace == sidecar.ROOT else namespace)
         return [key_of(pod) for pod in pods if _has_proxy(pod)]
 
-    def _concerned_by_secret(self, secret: Object) -> list[Key]:
-        if key_of(secret) == _CA:
-            return self._concerned(secret)
-        return self._ingresses(secret) if secret["metadata"]["namespace"] == sidecar.ROOT else []
-
-    def _ingresses(self, _: Object) -> list[Key]:
-        pods = self._client.list(POD, sidecar.ROOT)
-        return [key_of(pod) for pod in pods if _has_proxy(pod) and SIDECAR_STATUS not in annotations_of(pod)]
-
 
 def _has_proxy(pod: Object) -> bool:
-    return any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
+    """One that was injected: an ingress gateway's is its own."""
+    own = any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
+    return own and SIDECAR_STATUS in annotations_of(pod)

@@ -22,7 +22,9 @@ UNLIMITED: Resource = {"thresholds": [_ANY]}
 
 _MESSAGES = {
     "api_key_auth": "ApiKeyAuth",
+    "cors": "Cors",
     "ext_proc": "ExternalProcessor",
+    "fault": "HTTPFault",
     "jwt_authn": "JwtAuthentication",
     "local_ratelimit": "LocalRateLimit",
     "ratelimit": "RateLimit",

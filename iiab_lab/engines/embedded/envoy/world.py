@@ -27,8 +27,8 @@ class Backend(NamedTuple):
     meshed: bool
 
 
-def backend(world: World, service: Key, port: int) -> Backend | None:
-    """None where there is no such Service or port."""
+def backend(world: World, service: Key, port: int, labels: Mapping[str, str] | None = None) -> Backend | None:
+    """None where there is no such Service or port. `labels`: only addresses of Pods that have them."""
     found = world.get(SERVICE, service)
     ports = ((found or {}).get("spec") or {}).get("ports") or ()
     named = next((item.get("name", "") for item in ports if item["port"] == port), None)
@@ -46,7 +46,8 @@ def backend(world: World, service: Key, port: int) -> Backend | None:
                 nobody = False
                 accounts.add((pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default")))
                 meshed |= any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
-            if own and (endpoint.get("conditions") or {}).get("ready"):
+            wanted = (labels or {}).items() <= (labels_of(pod) if pod else {}).items()
+            if own and wanted and (endpoint.get("conditions") or {}).get("ready"):
                 addresses += [(address, own) for address in endpoint["addresses"]]
     return Backend(sorted(addresses), sorted(accounts), meshed or nobody)
 
