@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
+    from .audit import audit, controls, verify_audit
     from .errors import LabError
     from .follow import stop_all
     from .mesh_access import who_may_call
@@ -69,7 +70,9 @@ _WHERE = {
     "ab": ".rollout.ab",
     "agreement": ".rollout.shadow",
     "apply": ".view",
+    "audit": ".audit",
     "claims": ".traffic.identity",
+    "controls": ".audit",
     "course": ".plots.rollout",
     "exposed_requests": ".rollout.steps",
     "find": ".scenarios",
@@ -91,6 +94,7 @@ _WHERE = {
     "train_tree": ".models.by_hand",
     "trace": ".scenarios.hops",
     "up": ".start",
+    "verify_audit": ".audit",
     "watch": ".plots.autoscaling",
     "watch_rollout": ".plots.rollout",
     "what_if": ".what_if",
