@@ -19,7 +19,7 @@ from iiab_lab.engines.embedded.envoy.snapshot import TYPES, Snapshot
 from iiab_lab.engines.embedded.objects.kinds import GATEWAY, POD
 from iiab_lab.engines.embedded.processes.proxy import FileProxy
 
-from .world import YamlWorld, real
+from .world import YamlWorld, real, unreal
 
 HERE = Path(__file__).parent
 IDENTITY = sidecar.Identity("CERTIFICATE", "KEY", "CA")
@@ -37,11 +37,12 @@ def of_edge(world: YamlWorld) -> Out:
     made = edge.translate(world, world.of_kind(GATEWAY), Same())
     verdicts: dict[str, Any] = defaultdict(dict)
     for one in made.attached:
-        verdicts[one.name] = {"Accepted": list(one.accepted), "ResolvedRefs": list(one.resolved)}
+        partly = {"PartiallyInvalid": list(one.partly)} if one.partly else {}
+        verdicts[one.name] = {"Accepted": list(one.accepted), "ResolvedRefs": list(one.resolved), **partly}
     for policy, conditions in made.policies:
         verdicts[f"{policy['kind'].lower()}/{policy['metadata']['name']}"] = {t: list(v) for t, v in conditions.items()}
-    listeners = {name: list(verdict) for name, verdict in made.listeners.items()}
-    return made.snapshot, {"verdicts": dict(verdicts), "certificates": listeners}
+    listeners = {name: {t: list(v) for t, v in one.conditions.items()} for name, one in made.listeners.items()}
+    return made.snapshot, {"verdicts": dict(verdicts), "listener_verdicts": listeners}
 
 
 def of_pod(world: YamlWorld) -> sidecar.Pod:
@@ -87,19 +88,12 @@ def translated(file: Path) -> Out:
 def test_the_translation_is_as_recorded(file: Path, request: pytest.FixtureRequest) -> None:
     snapshot, verdicts = translated(file)
     parts = {name: dict(getattr(snapshot, name)) for name in TYPES if getattr(snapshot, name)}
-    text = yaml.safe_dump(real_free(parts | verdicts), sort_keys=False, width=120, allow_unicode=True)
+    text = yaml.safe_dump(unreal(parts | verdicts), sort_keys=False, width=120, allow_unicode=True)
     recorded = HERE / "out" / file.name
     if request.config.getoption("regen"):
         recorded.write_text(text)
     assert recorded.exists(), "run: pytest tests/golden --regen"
     assert text == recorded.read_text()
-
-
-def real_free(value: Any) -> Any:
-    """Plain data without the aliases YAML would draw between equal parts."""
-    if isinstance(value, dict):
-        return {name: real_free(item) for name, item in value.items()}
-    return [real_free(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 @EACH

@@ -10,7 +10,7 @@ Wakes:  on the Pod, and on each of those for every ingress gateway; when its cer
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..envoy import guard, ingress, sidecar
 from ..envoy.ingress import Ingress, Named
@@ -21,6 +21,7 @@ from ..objects.meta import Object, annotations_of, key_of
 from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
 from ..objects.pods import standing
 from ..objects.times import rfc3339
+from ..reconcile.culprits import culprits, gist
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
 from ..rules import certificates, workload_certificates
@@ -110,7 +111,7 @@ class IngressGatewayController:
             async def refusal(asked: Sequence[Named], others: set[Named] = aside | set(suspects)) -> str:
                 return await self._proxy.check(translated(others - set(asked)).snapshot)
 
-            for named, why in (await _culprits(suspects, refusal)).items():
+            for named, why in (await culprits(suspects, refusal)).items():
                 self._verdicts.blame(objects[named], named, why)
                 found = True
         return found
@@ -161,7 +162,7 @@ class _Verdicts:
         return [named for named, obj in objects.items() if self.of(obj, named)]
 
     def blame(self, obj: Object, named: Named, why: str) -> None:
-        self._known[named] = _edition(obj), [f"Envoy refuses it: {_gist(why)}"]
+        self._known[named] = _edition(obj), [f"Envoy refuses it: {gist(why)}"]
 
     def accept(self, objects: dict[Named, Object]) -> None:
         self._proven = {named: _edition(obj) for named, obj in objects.items()}
@@ -169,22 +170,6 @@ class _Verdicts:
     def unproven(self, objects: dict[Named, Object]) -> list[Named]:
         """What was not there, or not like this, when Envoy last took everything."""
         return [named for named, obj in objects.items() if self._proven.get(named) != _edition(obj)]
-
-
-async def _culprits(
-    suspects: Sequence[Named], refusal: Callable[[Sequence[Named]], Awaitable[str]]
-) -> dict[Named, str]:
-    """Those that Envoy refuses, each with what it says: halves are asked about, until one is alone."""
-    why = await refusal(suspects) if suspects else ""
-    if not why or len(suspects) == 1:
-        return {suspects[0]: why} if why else {}
-    half = len(suspects) // 2
-    return {**await _culprits(suspects[:half], refusal), **await _culprits(suspects[half:], refusal)}
-
-
-def _gist(said: str) -> str:
-    """Of Envoy's long report, the cause."""
-    return said.rpartition("caused by ")[2].rpartition("bootstrap.json': ")[2].strip()[-300:]
 
 
 def _edition(obj: Object) -> _Edition:
