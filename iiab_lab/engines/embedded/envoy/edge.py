@@ -9,7 +9,6 @@ from ..objects.kinds import BACKEND_TRAFFIC_POLICY, ENVOY_PROXY, HTTP_ROUTE, SEC
 from ..objects.meta import Object, edition, key_of
 from . import (
     api_keys,
-    edge_filters,
     edge_routes,
     edge_security,
     edge_traffic,
@@ -69,7 +68,7 @@ def translate(world: World, gateway: Object, ports: Mapping[int, int], parked: C
         edge_traffic.broken(traffic.get(one.name), routes.clusters.values())
         made["clusters"] |= routes.clusters
         ranked[one.name] = list(_governed(routes.ranked, security.get(one.name), traffic.get(one.name)))
-    filters = _filters(gateway, ranked, list(security.values()), list(traffic.values()))
+    filters = _filters(gateway, list(security.values()), list(traffic.values()))
     if any(item["name"] == "envoy.filters.http.ratelimit" for item in filters):
         made["clusters"][rate_limits.CLUSTER] = edge_traffic.cluster(world)
     made["listeners"]["ready"] = http.ready(ports[READY_PORT], "/ready")
@@ -121,14 +120,11 @@ def _governed(routes: list[Ranked], security: Security | None, traffic: Traffic 
         yield one._replace(route=edge_traffic.routed(traffic, route, one.timeouts))
 
 
-def _filters(
-    gateway: Object, ranked: Mapping[str, Sequence[Ranked]], security: Sequence[Security], traffic: list[Traffic]
-) -> list[Resource]:
+def _filters(gateway: Object, security: Sequence[Security], traffic: list[Traffic]) -> list[Resource]:
     """Envoy Gateway's order: CORS, as a preflight carries no token, API keys, tokens, authorization, rate limits."""
     providers = {name: config for one in security for name, config in one.providers.items()}
     requirements = {name: config for one in security for name, config in one.requirement.items()}
-    cors = any(edge_filters.CORS in one.route.get(_PER_FILTER, {}) for routes in ranked.values() for one in routes)
-    filters = [http.http_filter("cors")] if cors else []
+    filters = [http.http_filter("cors")]  # always: a filter that comes or goes ends the connections of a listener
     filters += [api_keys.http_filter()] if any(api_keys.FILTER in one.per_route for one in security) else []
     if providers:
         filters.append(http.http_filter("jwt_authn", providers=providers, requirement_map=requirements))

@@ -29,18 +29,21 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tier1]:
 
 
 def apply(lab: Tier1, *objects: Object, names: str = "v1 v2 v3", namespace: str = "shop") -> None:
-    """With a Service for each of the names, in front of one Pod."""
+    """With a Service for each of the names, in front of one Pod, which is as good as new."""
+    for name in names.split():
+        lab.backend(name)
     lab.apply(*(obj for name in names.split() for obj in lab.service(name, name, namespace=namespace)), *objects)
 
 
-def match(path: str = "", kind: str = "PathPrefix", **headers: str) -> Object:
+def match(path: str = "", /, kind: str = "PathPrefix", **headers: str) -> Object:
     made: Object = {"path": {"type": kind, "value": path}} if path else {}
     named = [{"name": name.replace("_", "-"), "value": value} for name, value in headers.items()]
     return made | ({"headers": named} if named else {})
 
 
-def rule(name: str, *matches: Object, **more: Any) -> Object:
-    return {"matches": list(matches), "backendRefs": to(name), **more} if matches else {"backendRefs": to(name), **more}
+def rule(backend: str, /, *matches: Object, **more: Any) -> Object:
+    given = {"matches": list(matches)} if matches else {}
+    return {**given, "backendRefs": to(backend), **more}
 
 
 def check(lab: Tier1, cases: Cases) -> None:
