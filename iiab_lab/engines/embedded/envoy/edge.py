@@ -51,14 +51,21 @@ def container_port(listener_port: int) -> int:
     return listener_port + 10000 if listener_port < 1024 else listener_port
 
 
-def translate(world: World, gateway: Object, ports: Mapping[int, int], parked: Collection[str] = ()) -> Edge:
-    """`ports`: containerPort → port on loopback. Routes in `parked` (by their name) are left out."""
+def translate(
+    world: World,
+    gateway: Object,
+    ports: Mapping[int, int],
+    parked: Collection[str] = (),
+    only: Collection[str] | None = None,
+) -> Edge:
+    """`ports`: containerPort → port on loopback. Routes in `parked` (by their name), or not among `only`, are left out."""
     world = Indexed(world)
     made: dict[str, dict[str, Resource]] = {"clusters": {}, "secrets": {}, "routes": {}, "listeners": {}}
     proxy, judged = _envoy_proxy(world, gateway), listener_verdicts.judge(world, gateway)
     backends = Backends(world, _client_certificate(world, gateway, proxy, made))
     found = attached(world, gateway, judged)
-    served = [one for one in found if one.accepted.holds and one.name not in parked]
+    wanted = (one for one in found if one.accepted.holds and one.name not in parked)
+    served = [one for one in wanted if only is None or one.name in only]
     security = _security(world, served)
     policies = policy_targets.oldest(world, BACKEND_TRAFFIC_POLICY)
     traffic = {one.name: t for one in served if (t := edge_traffic.effective(policies, gateway, one))}
