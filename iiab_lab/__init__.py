@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
+    from .audit import audit, controls, verify_audit
     from .errors import LabError
     from .follow import stop_all
+    from .mesh_access import who_may_call
     from .models.by_hand import train_tree
     from .models.iris import split
     from .plots.autoscaling import watch
@@ -68,7 +70,9 @@ _WHERE = {
     "ab": ".rollout.ab",
     "agreement": ".rollout.shadow",
     "apply": ".view",
+    "audit": ".audit",
     "claims": ".traffic.identity",
+    "controls": ".audit",
     "course": ".plots.rollout",
     "exposed_requests": ".rollout.steps",
     "find": ".scenarios",
@@ -90,9 +94,11 @@ _WHERE = {
     "train_tree": ".models.by_hand",
     "trace": ".scenarios.hops",
     "up": ".start",
+    "verify_audit": ".audit",
     "watch": ".plots.autoscaling",
     "watch_rollout": ".plots.rollout",
     "what_if": ".what_if",
+    "who_may_call": ".mesh_access",
 }
 __all__ = [*_WHERE]
 

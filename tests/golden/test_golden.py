@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from iiab_lab.engines.embedded.envoy import activator, authorization, edge, ingress, sidecar
+from iiab_lab.engines.embedded.envoy import activator, edge, guard, ingress, sidecar
 from iiab_lab.engines.embedded.envoy.snapshot import TYPES, Snapshot
-from iiab_lab.engines.embedded.objects.kinds import AUTHORIZATION_POLICY, GATEWAY, PEER_AUTHENTICATION, POD
+from iiab_lab.engines.embedded.objects.kinds import GATEWAY, POD
 from iiab_lab.engines.embedded.processes.proxy import FileProxy
 
 from .world import YamlWorld, real, unreal
@@ -52,10 +52,13 @@ def of_pod(world: YamlWorld) -> sidecar.Pod:
     return sidecar.Pod(pod, own, {port: f"/run/{port}" for port in ports})
 
 
+def guard_of(world: YamlWorld, pod: sidecar.Pod) -> guard.Guard:
+    return guard.of_pod(world, pod.object, pod.ports, IDENTITY.root)
+
+
 def of_ingress(world: YamlWorld) -> Out:
     pod = of_pod(world)
-    policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
-    made = ingress.translate(world, pod, IDENTITY, policies)
+    made = ingress.translate(world, pod, IDENTITY, guard_of(world, pod))
     verdicts = {"refused": made.refused, "missing": made.missing}
     return made.snapshot, {
         name: {str(key): said for key, said in found.items()} for name, found in verdicts.items() if found
@@ -64,15 +67,12 @@ def of_ingress(world: YamlWorld) -> Out:
 
 def of_sidecar(world: YamlWorld) -> Out:
     pod = of_pod(world)
-    policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
-    mode = sidecar.peer_mode(world.list(PEER_AUTHENTICATION), pod.object)
-    return sidecar.snapshot(pod, IDENTITY, mode, policies, sidecar.queue(world, pod.object)), {}
+    return sidecar.snapshot(pod, IDENTITY, guard_of(world, pod), sidecar.queue(world, pod.object)), {}
 
 
 def of_activator(world: YamlWorld) -> Out:
     pod = of_pod(world)
-    policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
-    return activator.snapshot(pod, IDENTITY, "STRICT", policies), {}
+    return activator.snapshot(pod, IDENTITY, guard_of(world, pod)), {}
 
 
 TRANSLATIONS = {"activator": of_activator, "edge": of_edge, "ingress": of_ingress, "sidecar": of_sidecar}

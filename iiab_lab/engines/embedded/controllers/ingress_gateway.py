@@ -1,7 +1,8 @@
 """Ingress gateways of the mesh and what is routed through them → the configuration of their Envoy; what is not in force says so.
 
 Reads:  Pods with an istio-proxy of their own, Gateways (networking.istio.io), VirtualServices, DestinationRules, Services,
-        EndpointSlices, Secrets, AuthorizationPolicies, Namespaces, Secret istio-system/cacerts.
+        EndpointSlices, Secrets, AuthorizationPolicies, RequestAuthentications, PeerAuthentications, Namespaces, ConfigMap
+        istio-system/istio, Secret istio-system/cacerts.
 Writes: the proxy's configuration; status of VirtualServices and DestinationRules that are not, or not wholly, in force.
 Wakes:  on the Pod, and on each of those for every ingress gateway; when its certificate is due.
 """
@@ -11,10 +12,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ..envoy import authorization, ingress, sidecar
+from ..envoy import guard, ingress, sidecar
 from ..envoy.ingress import Ingress, Named
+from ..envoy.policies import ROOT
 from ..objects import kinds
-from ..objects.kinds import AUTHORIZATION_POLICY, DESTINATION_RULE, POD, SECRET, VIRTUAL_SERVICE, Key, Kind
+from ..objects.kinds import CONFIG_MAP, DESTINATION_RULE, POD, SECRET, VIRTUAL_SERVICE, Key, Kind
 from ..objects.meta import Object, annotations_of, key_of
 from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
 from ..objects.pods import standing
@@ -23,10 +25,17 @@ from ..reconcile.culprits import culprits, gist
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
 from ..rules import certificates, workload_certificates
-from ..rules.istio import status, unserved
+from ..rules.istio import mesh_config, status, unserved
 from ..rules.istio.status import FOREIGN, MISSING, REFUSED, Problem
 
-_INPUTS = (kinds.ISTIO_GATEWAY, kinds.SERVICE, kinds.ENDPOINT_SLICE, AUTHORIZATION_POLICY)
+_INPUTS = (
+    kinds.ISTIO_GATEWAY,
+    kinds.SERVICE,
+    kinds.ENDPOINT_SLICE,
+    kinds.AUTHORIZATION_POLICY,
+    kinds.REQUEST_AUTHENTICATION,
+    kinds.PEER_AUTHENTICATION,  # of those it sends to
+)
 _JUDGES = {VIRTUAL_SERVICE: unserved.virtual_service, DESTINATION_RULE: unserved.destination_rule}
 Translation = Callable[[Iterable[Named]], Ingress]
 _Edition = tuple[str, int]  # uid, generation
@@ -41,7 +50,8 @@ class IngressGatewayController:
         self._verdicts = _Verdicts()
         self.watches = (
             Watch(POD, lambda pod: [key_of(pod)] if _is_gateway(pod) else [], standing),
-            Watch(SECRET, lambda secret: self._all(secret) if secret["metadata"]["namespace"] == sidecar.ROOT else []),
+            Watch(SECRET, lambda secret: self._all(secret) if secret["metadata"]["namespace"] == ROOT else []),
+            Watch(CONFIG_MAP, lambda found: self._all(found) if key_of(found) == mesh_config.KEY else []),
             Watch(kinds.NAMESPACE, self._all, lambda namespace: namespace["metadata"]["name"]),
             *(Watch(kind, self._all, _edition) for kind in _JUDGES),
             *(Watch(kind, self._all) for kind in _INPUTS),
@@ -64,13 +74,12 @@ class IngressGatewayController:
 
     async def _publish(self, pod: Object, ports: dict[int, int], identity: sidecar.Identity) -> Ingress:
         """All at once; if Envoy refuses, whose fault it is is found, they are set aside, and the rest goes out."""
-        policies = authorization.selecting(self._client.list(AUTHORIZATION_POLICY), pod, sidecar.ROOT)
-
+        before = guard.of_pod(self._client, pod, ports, identity.root)
         objects = self._objects()
         world = _Still(self._client, objects)
 
         def translated(without: Iterable[Named]) -> Ingress:
-            return ingress.translate(world, sidecar.Pod(pod, ports, {}), identity, policies, without)
+            return ingress.translate(world, sidecar.Pod(pod, ports, {}), identity, before, without)
 
         made = translated(self._verdicts.aside(objects))
         outcome = await self._proxy.apply(key_of(pod), made.snapshot)
@@ -119,7 +128,7 @@ class IngressGatewayController:
                 await self._client.set_status(kind, key, status.status(obj, problems, now))
 
     def _all(self, _: Object) -> list[Key]:
-        return [key_of(pod) for pod in self._client.list(POD, sidecar.ROOT) if _is_gateway(pod)]
+        return [key_of(pod) for pod in self._client.list(POD, ROOT) if _is_gateway(pod)]
 
 
 class _Still:

@@ -1,7 +1,7 @@
 """Meshed Pods → the configuration of their Envoy, with a certificate of the mesh.
 
-Reads:  Pods with an injected istio-proxy, their Revisions, AuthorizationPolicies, PeerAuthentications, Secret
-        istio-system/cacerts.
+Reads:  Pods with an injected istio-proxy, their Revisions, AuthorizationPolicies, RequestAuthentications, PeerAuthentications,
+        ConfigMap istio-system/istio, Secret istio-system/cacerts; Services and EndpointSlices that policies have a proxy ask.
 Writes: the proxy's configuration.
 Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certificate is due.
 """
@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import json
 
-from ..envoy import activator, authorization, sidecar
+from ..envoy import activator, guard, sidecar
+from ..envoy.policies import ROOT
 from ..envoy.snapshot import Snapshot
-from ..objects.kinds import AUTHORIZATION_POLICY, PEER_AUTHENTICATION, POD, SECRET, Key
-from ..objects.meta import Object, annotations_of, key_of
+from ..objects import kinds
+from ..objects.kinds import CONFIG_MAP, POD, SECRET, Key
+from ..objects.meta import Object, annotations_of, key_of, labels_of
 from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
 from ..objects.pods import standing
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
-from ..rules import certificates
+from ..rules import certificates, endpoints
+from ..rules.istio import mesh_config
 from ..rules.workload_certificates import CA, Certificate, current
+
+_POLICIES = (kinds.AUTHORIZATION_POLICY, kinds.REQUEST_AUTHENTICATION)
 
 
 class SidecarController:
@@ -28,10 +33,15 @@ class SidecarController:
     def __init__(self, client: Client, proxy: Proxy, clock: Clock, record: Recorder) -> None:
         self._client, self._proxy, self._clock, self._record = client, proxy, clock, record
         self._certificates: dict[Key, Certificate] = {}
+        self._asked: dict[Key, frozenset[Key]] = {}  # Pod → the Services that its policies have its proxy ask
         self.watches = (
             Watch(POD, lambda pod: [key_of(pod)] if _has_proxy(pod) else [], standing),
-            Watch(AUTHORIZATION_POLICY, self._concerned),
-            Watch(PEER_AUTHENTICATION, self._concerned),
+            *(Watch(kind, self._concerned) for kind in _POLICIES),
+            # What a Pod asks of a connection is done by those who call it, too.
+            Watch(kinds.PEER_AUTHENTICATION, lambda one: [*self._concerned(one), *self._asked]),
+            Watch(CONFIG_MAP, lambda found: self._concerned(found) if key_of(found) == mesh_config.KEY else []),
+            Watch(kinds.SERVICE, lambda service: self._callers(service, service["metadata"]["name"])),
+            Watch(kinds.ENDPOINT_SLICE, lambda one: self._callers(one, labels_of(one).get(endpoints.SERVICE, ""))),
             Watch(SECRET, lambda secret: self._concerned(secret) if key_of(secret) == CA else []),
         )
 
@@ -39,6 +49,7 @@ class SidecarController:
         pod = self._client.get(POD, key)
         if pod is None or pod["metadata"].get("deletionTimestamp"):
             self._certificates.pop(key, None)
+            self._asked.pop(key, None)
             return None
         ports = {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
         certificate = self._certificate(pod)
@@ -52,11 +63,13 @@ class SidecarController:
     def _snapshot(self, pod: Object, ports: dict[int, int], identity: sidecar.Identity) -> Snapshot:
         sockets = {port: self._proxy.app_socket(key_of(pod), port) for port in ports}
         seen = sidecar.Pod(pod, ports, sockets)
-        policies = authorization.selecting(self._client.list(AUTHORIZATION_POLICY), pod, sidecar.ROOT)
-        mode = sidecar.peer_mode(self._client.list(PEER_AUTHENTICATION), pod)
+        before = guard.of_pod(self._client, pod, ports, identity.root)
+        self._asked.pop(key_of(pod), None)
+        if before.asked:
+            self._asked[key_of(pod)] = before.asked
         if activator.is_activator(pod):
-            return activator.snapshot(seen, identity, mode, policies)
-        return sidecar.snapshot(seen, identity, mode, policies, sidecar.queue(self._client, pod))
+            return activator.snapshot(seen, identity, before)
+        return sidecar.snapshot(seen, identity, before, sidecar.queue(self._client, pod))
 
     def _certificate(self, pod: Object) -> Certificate | None:
         """Of the Pod's service account; renewed at half its life, and when the CA changes."""
@@ -69,8 +82,13 @@ class SidecarController:
 
     def _concerned(self, policy: Object) -> list[Key]:
         namespace = policy["metadata"]["namespace"]
-        pods = self._client.list(POD, None if namespace == sidecar.ROOT else namespace)
+        pods = self._client.list(POD, None if namespace == ROOT else namespace)
         return [key_of(pod) for pod in pods if _has_proxy(pod)]
+
+    def _callers(self, obj: Object, name: str) -> list[Key]:
+        """Whose proxies ask this Service of the object's namespace."""
+        service = Key(obj["metadata"]["namespace"], name)
+        return [pod for pod, asked in self._asked.items() if service in asked]
 
 
 def _has_proxy(pod: Object) -> bool:

@@ -20,9 +20,20 @@ _NO_LIMIT = 2**32 - 1
 _ANY = {name: _NO_LIMIT for name in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
 UNLIMITED: Resource = {"thresholds": [_ANY]}
 
+# The name a client asks for in its hello: what connection.sni speaks of, and how plaintext is told from TLS.
+PEEKING: list[Resource] = [
+    {
+        "name": "envoy.filters.listener.tls_inspector",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+        },
+    }
+]
+
 _MESSAGES = {
     "api_key_auth": "ApiKeyAuth",
     "cors": "Cors",
+    "ext_authz": "ExtAuthz",
     "ext_proc": "ExternalProcessor",
     "fault": "HTTPFault",
     "jwt_authn": "JwtAuthentication",

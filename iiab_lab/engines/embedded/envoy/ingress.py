@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from ..objects.kinds import DESTINATION_RULE, ISTIO_GATEWAY, SERVICE, VIRTUAL_SERVICE, Key, Kind
 from ..objects.meta import Object, key_of, labels_of
-from . import authorization, http, sidecar, telemetry, virtual_hosts, virtual_routes
+from . import http, sidecar, telemetry, virtual_hosts, virtual_routes
 from .destinations import Destinations
+from .guard import Guard
 from .snapshot import Snapshot
 from .virtual_routes import Way
 from .world import World, secret_text, spiffe
@@ -36,7 +37,7 @@ def translate(
     world: World,
     pod: sidecar.Pod,
     identity: sidecar.Identity,
-    policies: Sequence[Object],
+    guard: Guard,
     without: Iterable[Named] = (),
 ) -> Ingress:
     """`without`: VirtualServices and DestinationRules that are set aside, as if they were not there."""
@@ -45,7 +46,6 @@ def translate(
     to = Destinations(world, identity.root, (key for kind, key in aside if kind == DESTINATION_RULE))
     secrets, routes = sidecar.secrets(identity), {}
     listeners = {"ready": http.ready(pod.ports[sidecar.READY_PORT], "/healthz/ready")}
-    filters = [*authorization.filters(policies), *_FILTERS]
     for gateway in _gateways(world, pod.object):
         for server in gateway["spec"].get("servers") or ():
             own = _own_port(world, pod, server["port"]["number"])
@@ -54,8 +54,12 @@ def translate(
                 continue
             table = f"{server['port']['name']}.{gateway['metadata']['name']}.{gateway['metadata']['namespace']}"
             routes[table] = _table(table, _virtual_hosts(found, gateway, server, to))
-            listeners[f"{own}"] = http.listener(f"{own}", own, [tls | {"filters": [_manager(table, filters)]}])
-    return Ingress(Snapshot(to.clusters, to.endpoints, listeners, routes, secrets), found.refused, to.missing)
+            peeking = {"listener_filters": http.PEEKING} if tls else {}
+            chains = [tls | {"filters": [_manager(table, guard)]}]
+            listeners[f"{own}"] = http.listener(f"{own}", own, chains, **peeking)
+    return Ingress(
+        Snapshot(guard.clusters | to.clusters, to.endpoints, listeners, routes, secrets), found.refused, to.missing
+    )
 
 
 def _table(name: str, hosts: Iterable[Resource]) -> Resource:
@@ -105,7 +109,7 @@ def _server_secrets(world: World, pod: Object, server: Object, secrets: Resource
     return {"transport_socket": http.downstream_tls(f"kubernetes://{name}", ca if mutual and ca else "")}
 
 
-def _manager(table: str, filters: Sequence[Resource]) -> Resource:
+def _manager(table: str, guard: Guard) -> Resource:
     labels = {
         "source_workload": "istio-ingressgateway",
         "source_workload_namespace": "istio-system",
@@ -117,11 +121,12 @@ def _manager(table: str, filters: Sequence[Resource]) -> Resource:
         "destination_service_namespace": "%CLUSTER_METADATA(istio:namespace)%",
         "destination_workload_namespace": "%CLUSTER_METADATA(istio:namespace)%",
     }
-    logs = [telemetry.json_log({"hop": "tier-2", **telemetry.MESH}), telemetry.istio_metrics("source", labels)]
+    fields = {"hop": "tier-2", **telemetry.MESH, **guard.log}
+    logs = [telemetry.json_log(fields), telemetry.istio_metrics("source", labels)]
     more = {
         "forward_client_cert_details": "SANITIZE_SET",
         "set_current_client_cert_details": {"uri": True},
         "preserve_external_request_id": True,
         "strip_any_host_port": True,
     }
-    return http.manager(f"outbound_{table}", http.rds(table), filters, logs, **more)
+    return http.manager(f"outbound_{table}", http.rds(table), [*guard.filters, *_FILTERS], logs, **more)

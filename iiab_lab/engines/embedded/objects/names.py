@@ -41,3 +41,7 @@ SKS_MODE = "iiab.lab/serverless-service-mode"
 # Envoy Gateway's: which Gateway a proxy belongs to.
 GATEWAY_NAME = "gateway.envoyproxy.io/owning-gateway-name"
 GATEWAY_NAMESPACE = "gateway.envoyproxy.io/owning-gateway-namespace"
+
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
+# What a Pod may see of its node: the path as on any node → below the platform's home.
+NODE_PATHS = {"/var/log/pods": "logs", "/var/log/kubernetes": "logs/kubernetes"}

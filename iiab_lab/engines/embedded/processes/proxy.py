@@ -66,6 +66,8 @@ class FileProxy:
             "--log-level",
             "warning",
         )
+        # A listener that changes (a policy does that) asks its old connections to end at their next answer, as in Istio.
+        arguments += ("--drain-time-s", "45", "--drain-strategy", "immediate")
         arguments += ("--file-flush-interval-msec", "100")  # a learner reads the access log right after the request
         return arguments, envoy.folder
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..envoy import sidecar
+from ..envoy.policies import ROOT
 from ..envoy.world import spiffe
 from ..objects.kinds import Key
 from ..objects.meta import Object
 from . import pki
 
-CA = Key(sidecar.ROOT, "cacerts")
+CA = Key(ROOT, "cacerts")
 _SECONDS = 24 * 3600.0  # Istio's default for workload certificates
 # Every workload answers to this name too, for clients that verify by DNS name and not by SPIFFE: Prometheus.
 _COMMON_NAME = "workload.mesh.local"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from iiab_lab.engines.embedded.envoy import ingress, sidecar
+from iiab_lab.engines.embedded.envoy import guard, ingress, sidecar
 from iiab_lab.engines.embedded.envoy.ingress import Ingress
 from iiab_lab.engines.embedded.objects.kinds import POD
 from iiab_lab.engines.embedded.objects.meta import Object
@@ -95,7 +95,9 @@ def translate(*objects: Object, ports: Mapping[int, int] | None = None) -> Ingre
     """`ports`: containerPort → port on loopback, of the gateway."""
     made = world(*objects)
     own = dict(ports or {8080: 8080, 15021: 15021})
-    return ingress.translate(made, sidecar.Pod(made.of_kind(POD), own, {}), IDENTITY, [])
+    pod = made.of_kind(POD)
+    before = guard.of_pod(made, pod, own, IDENTITY.root)
+    return ingress.translate(made, sidecar.Pod(pod, own, {}), IDENTITY, before)
 
 
 def hosts(made: Ingress) -> dict[str, list[Any]]:

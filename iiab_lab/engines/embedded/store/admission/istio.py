@@ -29,8 +29,7 @@ def _validated(problems: Callable[[Object], list[str]]) -> Plugin:
         if wrong:
             raise invalid(admit.kind.kind, admit.kind.group, obj["metadata"].get("name", ""), wrong)
         if found := problems(obj):
-            why = f'admission webhook "{_WEBHOOK}" denied the request: configuration is invalid: {_text(found)}'
-            raise ApiError(400, "BadRequest", why)
+            raise denied(found)
         return obj
 
     return check
@@ -38,6 +37,11 @@ def _validated(problems: Callable[[Object], list[str]]) -> Plugin:
 
 virtual_service = _validated(rules_of_services.problems)
 destination_rule = _validated(rules_of_destinations.problems)
+
+
+def denied(found: list[str]) -> ApiError:
+    why = f'admission webhook "{_WEBHOOK}" denied the request: configuration is invalid: {_text(found)}'
+    return ApiError(400, "BadRequest", why)
 
 
 def _text(found: list[str]) -> str:
