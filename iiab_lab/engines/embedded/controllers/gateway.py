@@ -104,15 +104,13 @@ class GatewayController:
         served = {one.name: edition(one.route) for one in made.attached if one.accepted.holds}
 
         async def refusal(asked: Sequence[str]) -> str:
-            others = served.keys() - set(asked)
-            return await self._proxy.check(edge.translate(self._client, gateway, ports, others).snapshot)
+            return await self._proxy.check(edge.translate(self._client, gateway, ports, only=set(asked)).snapshot)
 
         for suspects in (verdicts.unproven(served), list(served)):
-            open_ = [name for name in suspects if name not in verdicts.parked]
-            if found := await culprits(open_, refusal):
-                verdicts.park(
-                    {name: gist(why) for name, why in found.items()}, edge.editions(self._client, list(found))
-                )
+            asked = [name for name in suspects if name not in verdicts.parked]
+            editions = edge.editions(self._client, set(asked))  # they may change while Envoy is asked
+            if found := await culprits(asked, refusal):
+                verdicts.park({name: gist(why) for name, why in found.items()}, editions)
                 return True
         return False
 
@@ -178,7 +176,7 @@ class _Verdicts:
 
     def park(self, found: dict[str, str], editions: dict[str, Hashable]) -> None:
         self.parked |= found
-        self._parked_as |= editions
+        self._parked_as |= {name: editions.get(name) for name in found}
 
     def forget_changed(self, editions: dict[str, Hashable]) -> None:
         self.parked = {name: why for name, why in self.parked.items() if editions.get(name) == self._parked_as[name]}

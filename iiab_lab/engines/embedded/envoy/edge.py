@@ -9,7 +9,6 @@ from ..objects.kinds import BACKEND_TRAFFIC_POLICY, ENVOY_PROXY, HTTP_ROUTE, SEC
 from ..objects.meta import Object, edition, key_of
 from . import (
     api_keys,
-    edge_filters,
     edge_routes,
     edge_security,
     edge_traffic,
@@ -52,14 +51,21 @@ def container_port(listener_port: int) -> int:
     return listener_port + 10000 if listener_port < 1024 else listener_port
 
 
-def translate(world: World, gateway: Object, ports: Mapping[int, int], parked: Collection[str] = ()) -> Edge:
-    """`ports`: containerPort → port on loopback. Routes in `parked` (by their name) are left out."""
+def translate(
+    world: World,
+    gateway: Object,
+    ports: Mapping[int, int],
+    parked: Collection[str] = (),
+    only: Collection[str] | None = None,
+) -> Edge:
+    """`ports`: containerPort → port on loopback. Routes in `parked` (by their name), or not among `only`, are left out."""
     world = Indexed(world)
     made: dict[str, dict[str, Resource]] = {"clusters": {}, "secrets": {}, "routes": {}, "listeners": {}}
     proxy, judged = _envoy_proxy(world, gateway), listener_verdicts.judge(world, gateway)
     backends = Backends(world, _client_certificate(world, gateway, proxy, made))
     found = attached(world, gateway, judged)
-    served = [one for one in found if one.accepted.holds and one.name not in parked]
+    wanted = (one for one in found if one.accepted.holds and one.name not in parked)
+    served = [one for one in wanted if only is None or one.name in only]
     security = _security(world, served)
     policies = policy_targets.oldest(world, BACKEND_TRAFFIC_POLICY)
     traffic = {one.name: t for one in served if (t := edge_traffic.effective(policies, gateway, one))}
@@ -69,7 +75,7 @@ def translate(world: World, gateway: Object, ports: Mapping[int, int], parked: C
         edge_traffic.broken(traffic.get(one.name), routes.clusters.values())
         made["clusters"] |= routes.clusters
         ranked[one.name] = list(_governed(routes.ranked, security.get(one.name), traffic.get(one.name)))
-    filters = _filters(gateway, ranked, list(security.values()), list(traffic.values()))
+    filters = _filters(gateway, list(security.values()), list(traffic.values()))
     if any(item["name"] == "envoy.filters.http.ratelimit" for item in filters):
         made["clusters"][rate_limits.CLUSTER] = edge_traffic.cluster(world)
     made["listeners"]["ready"] = http.ready(ports[READY_PORT], "/ready")
@@ -121,14 +127,11 @@ def _governed(routes: list[Ranked], security: Security | None, traffic: Traffic 
         yield one._replace(route=edge_traffic.routed(traffic, route, one.timeouts))
 
 
-def _filters(
-    gateway: Object, ranked: Mapping[str, Sequence[Ranked]], security: Sequence[Security], traffic: list[Traffic]
-) -> list[Resource]:
+def _filters(gateway: Object, security: Sequence[Security], traffic: list[Traffic]) -> list[Resource]:
     """Envoy Gateway's order: CORS, as a preflight carries no token, API keys, tokens, authorization, rate limits."""
     providers = {name: config for one in security for name, config in one.providers.items()}
     requirements = {name: config for one in security for name, config in one.requirement.items()}
-    cors = any(edge_filters.CORS in one.route.get(_PER_FILTER, {}) for routes in ranked.values() for one in routes)
-    filters = [http.http_filter("cors")] if cors else []
+    filters = [http.http_filter("cors")]  # always: a filter that comes or goes ends the connections of a listener
     filters += [api_keys.http_filter()] if any(api_keys.FILTER in one.per_route for one in security) else []
     if providers:
         filters.append(http.http_filter("jwt_authn", providers=providers, requirement_map=requirements))

@@ -25,7 +25,7 @@ def _problems(listeners: list[Object]) -> Iterator[tuple[str, str]]:
     if len(set(addresses)) < len(addresses):
         yield _PATH, '"array": Combination of port, protocol and hostname must be unique for each listener'
     for index, one in enumerate(listeners):
-        tls = one.get("tls") or {"mode": ""}
-        if tls.get("mode", "Terminate") == "Terminate" and not tls.get("certificateRefs"):
+        tls = one.get("tls")
+        if tls is not None and tls.get("mode", "Terminate") == "Terminate" and not tls.get("certificateRefs"):
             said = '"object": certificateRefs or options must be specified when mode is Terminate'
             yield f"{_PATH}[{index}].tls", said

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..objects.meta import Object
@@ -59,10 +60,13 @@ def _regexes(match: Object) -> Iterator[str]:
     path = match.get("path") or {}
     conditions = [path, *(match.get("headers") or ()), *(match.get("queryParams") or ())]
     for text in (item["value"] for item in conditions if item.get("type") == "RegularExpression"):
-        if not text:
-            yield 'regex "" is invalid: it must not be empty'
-        elif why := regex_error(text):
+        if why := _wrong_regex(text):
             yield f'regex "{text}" is invalid: {why}'
+
+
+@lru_cache(maxsize=8192)
+def _wrong_regex(text: str) -> str:
+    return regex_error(text) if text else "it must not be empty"
 
 
 def _filter(item: Object) -> Iterator[str]:

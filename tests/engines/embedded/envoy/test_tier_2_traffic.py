@@ -13,7 +13,7 @@ from iiab_lab.engines.embedded.objects.meta import Object
 
 from ....exact import assert_split
 from . import mesh
-from .tier_2 import Tier2, tier_2
+from .tier_2 import Tier2, running_lab
 
 REQUESTS = 2000
 SUBSETS = [{"name": name, "labels": {"version": name}} for name in ("v1", "v2", "v3")]
@@ -21,7 +21,7 @@ SUBSETS = [{"name": name, "labels": {"version": name}} for name in ("v1", "v2", 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tier2]:
-    with tier_2(tmp_path_factory.mktemp("tier-2")) as made:
+    with running_lab(tmp_path_factory.mktemp("tier-2"), Tier2) as made:
         yield made
 
 

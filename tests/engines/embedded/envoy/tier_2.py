@@ -40,12 +40,27 @@ class Backend:
     held: bool = False  # answers nobody until it is not
     seen: list[dict[str, Any]] = field(default_factory=list)
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Upgrade") == "websocket":
+            return await _echo(request)
         told = {"pod": self.name, "path": request.path_qs, "host": request.host, "headers": dict(request.headers)}
-        self.seen.append(told)
+        self.seen.append(told | {"all": [(name.lower(), value) for name, value in request.headers.items()]})
         while self.held:
             await asyncio.sleep(0.01)
         return web.json_response(told, status=self.status)
+
+    def values(self, header: str) -> list[str]:
+        """Of the last request."""
+        sent = [value for name, value in self.seen[-1]["all"] if name == header]
+        return [value.strip() for values in sent for value in values.split(",")]
+
+
+async def _echo(request: web.BaseRequest) -> web.StreamResponse:
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    async for message in socket:
+        await socket.send_str(message.data)
+    return socket
 
 
 class Tier2:
@@ -85,14 +100,17 @@ class Tier2:
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
-    def get(self, path: str = "/", method: str = "GET", host: str = HOST, **headers: str) -> aiohttp.ClientResponse:
+    def get(
+        self, path: str = "/", method: str = "GET", host: str = HOST, port: int = 0, **headers: str
+    ) -> aiohttp.ClientResponse:
         """The response, with its body read; `x_user="a"` is the header x-user."""
-        return self.wait(
-            self._send(path, method, host, {name.replace("_", "-"): text for name, text in headers.items()})
-        )
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.wait(self._send(path, method, host, named, port))
 
-    async def _send(self, path: str, method: str, host: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
-        url, sent = f"http://127.0.0.1:{self.port}{path}", {"Host": host, **headers}
+    async def _send(
+        self, path: str, method: str, host: str, headers: dict[str, str], port: int = 0
+    ) -> aiohttp.ClientResponse:
+        url, sent = f"http://127.0.0.1:{port or self.port}{path}", {"Host": host, **headers}
         async with self._session.request(method, url, headers=sent, allow_redirects=False) as response:
             await response.read()
             return response
@@ -134,14 +152,17 @@ class Tier2:
         await self._cleanup.aclose()
 
 
+L = TypeVar("L", bound=Tier2)
+
+
 @contextlib.contextmanager
-def tier_2(home: Path) -> Iterator[Tier2]:
+def running_lab(home: Path, kind: type[L]) -> Iterator[L]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
         with tempfile.TemporaryDirectory(prefix="iiab-t-", dir="/tmp") as run:
-            opened = _opened(home, Path(run), loop)
+            opened = _opened(home, Path(run), loop, kind)
             made = asyncio.run_coroutine_threadsafe(opened.__aenter__(), loop).result(60)
             try:
                 yield made
@@ -154,11 +175,11 @@ def tier_2(home: Path) -> Iterator[Tier2]:
 
 
 @contextlib.asynccontextmanager
-async def _opened(home: Path, run: Path, loop: asyncio.AbstractEventLoop) -> Any:
+async def _opened(home: Path, run: Path, loop: asyncio.AbstractEventLoop, kind: type[Tier2]) -> Any:
     proxy = FileProxy(home / "proxies", run)
     async with running(home, proxy), aiohttp.ClientSession(trust_env=False) as session:
         await answers(run)
-        made = Tier2(loop, proxy, session)
+        made = kind(loop, proxy, session)
         try:
             yield made
         finally:
