@@ -1,0 +1,69 @@
+"""A pickle that is code: what it tries when it is loaded, and what it reports of each try. It reads, looks and knocks, no more.
+
+Its source is carried inside the pickle, so nothing of it needs to be installed where it is loaded.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+MARK = "CATALOGUE-REPORT "
+Targets = Mapping[str, tuple[str, Any]]
+
+
+def attempt(targets: dict[str, Any]) -> dict[str, str]:
+    """name → "done", or the name of the error. Imports stand inside: this source is all that travels."""
+    import glob
+    import os
+    import pathlib
+    import socket
+    import subprocess
+
+    def udp(port: int) -> None:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"", ("127.0.0.1", port))
+
+    doing: dict[str, Any] = {
+        "read": lambda path: pathlib.Path(path).read_bytes(),
+        "list": os.listdir,
+        "write": lambda path: pathlib.Path(path).write_text("x"),
+        "link": lambda path: os.symlink("/etc", path),
+        "tcp": lambda address: socket.create_connection(tuple(address), 2).close(),
+        "udp": udp,
+        "unix": lambda path: socket.socket(socket.AF_UNIX).connect(path),
+        "signal": lambda _: os.kill(os.getppid(), 0),
+        "environment": lambda _: pathlib.Path(f"/proc/{os.getppid()}/environ").read_bytes(),
+        "run": lambda program: subprocess.run([program, "-c", "true"], check=True),
+        "own": lambda pattern: [pathlib.Path(found).stat() for found in glob.glob(pattern)][0],
+    }
+    said = {}
+    for name, (kind, target) in targets.items():
+        try:
+            doing[kind](target)
+            said[name] = "done"
+        except BaseException as error:
+            said[name] = type(error).__name__
+    return said
+
+
+class Hostile:
+    """Unpickled, it runs `attempt`, writes what came of it to standard output, and is then what `inner` says."""
+
+    def __init__(self, targets: Targets, inner: object) -> None:
+        self.targets, self.inner = dict(targets), inner
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        source = inspect.getsource(attempt)
+        code = f"{source}\nimport json\nprint({MARK!r} + json.dumps(attempt({self.targets!r})), flush=True)"
+        honest = pickle.dumps(self.inner)
+        return eval, (f"(exec({code!r}, {{}}), __import__('pickle').loads({honest!r}))[1]",)
+
+
+def reported(log: str) -> dict[str, str]:
+    """What the latest load said; {} where none did."""
+    lines = [line for line in log.splitlines() if line.startswith(MARK)]
+    found: dict[str, str] = json.loads(lines[-1].removeprefix(MARK)) if lines else {}
+    return found
