@@ -1,7 +1,7 @@
 """Request ids and counters → who decided, and the log line or the metric that proves it.
 
-Each hop's access log is read once, after all attacks. The deepest hop that wrote about a request decided it, unless it says
-`via_upstream`: then the program behind it did.
+Each hop's access log is read once, after all attacks. Of the hops that wrote about a request, in its order, the first that
+does not say `via_upstream` decided it; where all say so, the program behind the last of them did.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...errors import ApiError
 from ...kube import Object
 from ...plots.prometheus import Prometheus
 from ...target import Target
-from .attack import ACTIVATOR, EDGE, IDENTITY, MANAGEMENT, MODEL, SIDECAR, TIER_2
+from .attack import ACTIVATOR, EDGE, IDENTITY, MANAGEMENT, MODEL, PROMETHEUS, SIDECAR, TIER_2
 
 _DEPTH = {EDGE: 0, TIER_2: 1, ACTIVATOR: 2, SIDECAR: 3}
 _CONTAINERS = ("envoy", "istio-proxy")
@@ -57,7 +57,7 @@ def _container(pod: Object) -> str:
 
 
 def _place(pod: Object) -> tuple[str, str]:
-    """(layer, what is behind it) of a Pod's proxy."""
+    """(layer, what is behind it) of a Pod's proxy; "" where each line has to tell."""
     labels = pod["metadata"].get("labels") or {}
     if "gateway.envoyproxy.io/owning-gateway-name" in labels:
         return EDGE, ""
@@ -65,9 +65,15 @@ def _place(pod: Object) -> tuple[str, str]:
         return TIER_2, ""
     app = labels.get("app", "")
     if app == "activator":
-        return ACTIVATOR, ""
+        return ACTIVATOR, MODEL
     known = {"identity": IDENTITY, "management-service": MANAGEMENT}
     return SIDECAR, MODEL if "serving.kserve.io/inferenceservice" in labels else known.get(app, app)
+
+
+def _behind(fields: Mapping[str, Any]) -> str:
+    """By the cluster that a gateway sent it to: of a Pod that is gone, or has no proxy, there is no other line."""
+    upstream = str(fields.get("upstream") or "")
+    return MODEL if "-predictor" in upstream else PROMETHEUS if "||prometheus." in upstream else "upstream"
 
 
 def _of(target: Target, pod: Object, since: float) -> list[Line]:
@@ -81,7 +87,7 @@ def _of(target: Target, pod: Object, since: float) -> list[Line]:
         text = target.kube.raw(
             "GET", f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/log", params=asked
         ).text
-    return [Line(layer, behind, fields) for fields in parsed(text)]
+    return [Line(layer, behind or _behind(fields), fields) for fields in parsed(text)]
 
 
 def parsed(text: str) -> list[Mapping[str, Any]]:
@@ -110,13 +116,15 @@ def about(index: Mapping[str, Sequence[Line]], request_ids: Iterable[str]) -> li
 
 
 def decided(lines: Sequence[Line]) -> tuple[str, str]:
-    """(layer, the essence of the line that proves it); "" for both where nobody wrote a line."""
+    """(layer, the essence of the line that proves it); "" for both where nobody wrote a line.
+
+    The first hop from outside that did not only pass on what came from behind it.
+    """
     if not lines:
         return "", ""
-    last = lines[-1]
-    details = str(last.fields.get("details") or "")
-    layer = last.behind or "upstream" if details == _PASSED else last.layer
-    return layer, f"{last.layer}: {_essence(last.fields)}"
+    own = next((line for line in lines if line.fields.get("details") != _PASSED), None)
+    line = own or lines[-1]
+    return (own.layer if own else line.behind), f"{line.layer}: {_essence(line.fields)}"
 
 
 def _essence(fields: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ _TRUST, _AUTH = "API8:2023; zero trust", "API2:2023; CWE-290"
 def _ask(door: str, shows: str) -> Ask:
     """A prediction, straight to the door; the activator is told of which revision."""
     headers = _REVISION if door == ACTIVATOR else ()
-    return Ask(door=door, shows=shows, token="", host=_HOST, headers=headers, patience=8)
+    return Ask(door=door, shows=shows, bearer="", host=_HOST, headers=headers, patience=8)
 
 
 def _shown(door: str, shows: str, tries: str, *statuses: str, metric: str = "", source: str = _AUTH) -> Attack:
@@ -84,11 +84,11 @@ ATTACKS = (
     ),
     Attack(
         "prometheus-tenant", "bypass", "API5:2023", "everybody's metrics, with a tenant's token",
-        replace(_METRICS, token="tenant-b"), (EDGE,), ("403",), replace(_METRICS, token="admin"),
+        replace(_METRICS, bearer="tenant-b"), (EDGE,), ("403",), replace(_METRICS, bearer="admin"),
     ),
     Attack(
         "prometheus-nobody", "bypass", "API2:2023", "everybody's metrics, without a token",
-        _METRICS, (EDGE,), ("401",), replace(_METRICS, token="admin"),
+        _METRICS, (EDGE,), ("401",), replace(_METRICS, bearer="admin"),
     ),
     _kube("kube-anonymous", "nobody", _EVERY, "every Secret, as nobody"),
     _kube("kube-anonymous-metrics", "nobody", "/metrics", "the API server's metrics, as nobody"),

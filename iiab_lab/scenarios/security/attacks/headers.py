@@ -11,14 +11,14 @@ from ..attack import EDGE, IDENTITY, MODEL, Ask, Attack, Headers
 _OWN = Ask()
 _SPOOFED = "spoofed-by-a-client"
 _KEYED = Ask(
-    "/models/<victim>/predict", token="", headers=(("x-api-key", "<key>"),), host="api.router.inference-in-a-box"
+    "/models/<victim>/predict", bearer="", headers=(("x-api-key", "<key>"),), host="api.router.inference-in-a-box"
 )
-_KEYS = Ask("/.well-known/jwks.json", "GET", token="", host="identity.inference-in-a-box")
+_KEYS = Ask("/.well-known/jwks.json", "GET", bearer="", host="identity.inference-in-a-box")
 
 
 def _opens(id_: str, source: str, tries: str, *headers: tuple[str, str], host: str = "localhost") -> Attack:
     """A stranger's token and a header; the owner's token with the same header passes unless the header is the lie itself."""
-    sent = Ask(token="tenant-b", headers=headers, host=host)
+    sent = Ask(bearer="tenant-b", headers=headers, host=host)
     return Attack(id_, "headers", source, tries, sent, (EDGE,), ("403",), _OWN)
 
 
@@ -26,13 +26,13 @@ def _believed(
     id_: str, source: str, tries: str, *headers: tuple[str, str], hides: str = "", says: str = "", base: Ask = _OWN
 ) -> Attack:
     """One's own credentials and a lie: it passes, and the lie is nowhere."""
-    sent = Ask(base.path, base.method, base.token, (*base.headers, *headers), host=base.host)
+    sent = Ask(base.path, base.method, base.bearer, (*base.headers, *headers), host=base.host)
     layer = IDENTITY if base is _KEYS else MODEL
     return Attack(id_, "headers", source, tries, sent, (layer,), ("200",), base, hides=hides, says=says)
 
 
 def _refused(id_: str, source: str, tries: str, headers: Headers, *statuses: str, base: Ask = _OWN) -> Attack:
-    sent = Ask(base.path, base.method, base.token, headers, host=base.host)
+    sent = Ask(base.path, base.method, base.bearer, headers, host=base.host)
     return Attack(id_, "headers", source, tries, sent, (EDGE,), statuses, base)
 
 

@@ -5,7 +5,7 @@ Each is sent with a stranger's token. Where the edge reads it as the model's pat
 
 from __future__ import annotations
 
-from ..attack import EDGE, PREDICT, Ask, Attack
+from ..attack import BROKEN, EDGE, PREDICT, Ask, Attack
 
 _MODEL = "/v1/models/sklearn-iris"
 _CWE_22, _CWE_436 = "API1:2023; CWE-22", "CWE-436; CVE-2019-9901"
@@ -14,13 +14,21 @@ _OWN = Ask()
 
 def _same(id_: str, path: str, tries: str, source: str = _CWE_436) -> Attack:
     """Read as the plain path: refused by its policy."""
-    return Attack(id_, "paths", source, tries, Ask(path, token="tenant-b"), (EDGE,), ("403",), Ask(path))
+    return Attack(id_, "paths", source, tries, Ask(path, bearer="tenant-b"), (EDGE,), ("403",), Ask(path))
 
 
-def _other(id_: str, path: str, tries: str, *statuses: str, source: str = _CWE_436, ask: Ask | None = None) -> Attack:
+def _other(
+    id_: str,
+    path: str,
+    tries: str,
+    *statuses: str,
+    source: str = _CWE_436,
+    ask: Ask | None = None,
+    metric: str = "",
+) -> Attack:
     """Not read as the model's path at all."""
-    sent = ask or Ask(path, token="tenant-b")
-    return Attack(id_, "paths", source, tries, sent, (EDGE,), statuses or ("404",), _OWN)
+    sent = ask or Ask(path, bearer="tenant-b")
+    return Attack(id_, "paths", source, tries, sent, (EDGE,), statuses or ("404",), _OWN, metric=metric)
 
 
 ATTACKS = (
@@ -52,17 +60,17 @@ ATTACKS = (
     _other("to-metrics", f"{_MODEL}/%2e%2e/%2e%2e/%2e%2e/metrics", "out of the model, to its server's metrics", source=_CWE_22),
     _other("matrix-dots", f"{_MODEL}/..;/..;/..;/metrics", "dots with a parameter, which some servers drop", "403", "404",
            source="CVE-2020-5902"),
-    _other("asterisk", "*", "the request target of OPTIONS", "400", "404"),
-    _other("no-slash", PREDICT[1:], "a target that does not begin with a slash", "400"),
+    _other("asterisk", "*", "the request target of OPTIONS", "400", "404", metric=BROKEN),
+    _other("no-slash", PREDICT[1:], "a target that does not begin with a slash", "400", metric=BROKEN),
     _other("absolute-identity", f"http://identity.inference-in-a-box{PREDICT}", "the URL of a host that has no policy"),
-    _other("key-to-another", "", "with one model's key, out of its path into another model's", "401", source=_CWE_22,
-           ask=Ask(f"/models/<victim>/../..{PREDICT}", token="", headers=(("x-api-key", "<key>"),),
+    _other("key-to-another", "", "with one model's key, out of its path into another model's", "401", "404", source=_CWE_22,
+           ask=Ask(f"/models/<victim>/../..{PREDICT}", bearer="", headers=(("x-api-key", "<key>"),),
                    host="api.router.inference-in-a-box")),
-    _other("host-dot", "", "a dot after the host's name", "403", ask=Ask(token="tenant-b", host="localhost.")),
+    _other("host-dot", "", "a dot after the host's name", "403", ask=Ask(bearer="tenant-b", host="localhost.")),
     _other("host-dot-prometheus", "", "a dot after Prometheus's name, whose policy is another's", "401", "404",
-           ask=Ask("/api/v1/query?query=up", "GET", token="", host="prometheus.inference-in-a-box.")),
+           ask=Ask("/api/v1/query?query=up", "GET", bearer="", host="prometheus.inference-in-a-box.")),
     _other("host-case-prometheus", "", "Prometheus's name in capitals", "401",
-           ask=Ask("/api/v1/query?query=up", "GET", token="", host="PROMETHEUS.inference-in-a-box")),
+           ask=Ask("/api/v1/query?query=up", "GET", bearer="", host="PROMETHEUS.inference-in-a-box")),
     _other("host-port-prometheus", "", "Prometheus's name with a port", "401",
-           ask=Ask("/api/v1/query?query=up", "GET", token="", host="prometheus.inference-in-a-box:1")),
+           ask=Ask("/api/v1/query?query=up", "GET", bearer="", host="prometheus.inference-in-a-box:1")),
 )  # fmt: skip

@@ -123,24 +123,24 @@ _BINDING = json.dumps(
     }
 )
 _SLOW_PATH = f"/{'a' * 20_000}!"
-_REGEX, _TIER_2 = "CWE-1333", Ask(door=TIER_2, shows="edge", token="", host=_HOST)
+_REGEX, _TIER_2 = "CWE-1333", Ask(door=TIER_2, shows="edge", bearer="", host=_HOST)
 
 ATTACKS = (
     Attack(
         "dots-host", "policies", "CWE-625; CVE-2022-21679", "the model's host with other letters for its dots, at tier 2",
-        Ask(door=TIER_2, shows="edge", token="", host=_HOST.replace(".", "x")), (TIER_2,), ("404",), _TIER_2,
+        Ask(door=TIER_2, shows="edge", bearer="", host=_HOST.replace(".", "x")), (TIER_2,), ("404",), _TIER_2,
     ),
     Attack(
         "dots-edge", "policies", "CWE-625", "the identity service's host with another letter for its dot",
-        Ask("/.well-known/jwks.json", "GET", token="", host="identityxinference-in-a-box"), (EDGE,), ("404",),
-        Ask("/.well-known/jwks.json", "GET", token="", host="identity.inference-in-a-box"),
+        Ask("/.well-known/jwks.json", "GET", bearer="", host="identityxinference-in-a-box"), (EDGE,), ("404",),
+        Ask("/.well-known/jwks.json", "GET", bearer="", host="identity.inference-in-a-box"),
     ),
     Attack(
-        "suffix-host", "policies", "CWE-625", "a host that only ends as the model's", Ask(door=TIER_2, shows="edge", token="", host=f"x{_HOST}"),
+        "suffix-host", "policies", "CWE-625", "a host that only ends as the model's", Ask(door=TIER_2, shows="edge", bearer="", host=f"x{_HOST}"),
         (TIER_2,), ("404",), _TIER_2,
     ),
     _trap("regex-backtracking", _REGEX, "an expression that takes for ever where it is tried letter by letter",
-          _route({"path": {"type": "RegularExpression", "value": "/(a+)+b"}}), Ask(_SLOW_PATH, "GET", token="", patience=2), EDGE, "404"),
+          _route({"path": {"type": "RegularExpression", "value": "/(a+)+b"}}), Ask(_SLOW_PATH, "GET", bearer="", patience=2), EDGE, "404"),
     _trap("regex-too-large", _REGEX, "an expression that no proxy takes: everybody's routes stay",
           _route({"path": {"type": "RegularExpression", "value": "/(a{900}){900}"}}), _OWN, MODEL, "200", "predictions"),
     _trap("regex-broken", _REGEX, "an expression that is none: everybody's routes stay",
@@ -150,13 +150,13 @@ ATTACKS = (
     _trap("hijack-virtual-service", "API1:2023", "another's host, claimed once more at tier 2: the older one has it",
           _HOSTS, _OWN, MODEL, "200", "predictions"),
     _trap("policy-of-another", "API1:2023", "a policy that opens a route of another namespace: it is not of this one",
-          _ALLOW_ALL, Ask(token="tenant-b"), EDGE, "403"),
+          _ALLOW_ALL, Ask(bearer="tenant-b"), EDGE, "403"),
     _right("HTTPRoute-hijack", f"{_ROUTE}/namespaces/{{ns}}/httproutes", _THEIRS, "a route that fits another's path better than its own"),
     _right("HTTPRoute-open", f"{_ROUTE}/namespaces/{{ns}}/httproutes", _OPEN, "a route of one's own, without a policy, to another's model"),
     _right("VirtualService", f"{_ISTIO}/namespaces/{{ns}}/virtualservices", _HOSTS, "another's host at tier 2"),
     _right("SecurityPolicy", f"{_GATEWAY}/namespaces/{{ns}}/securitypolicies", _ALLOW_ALL, "a policy at the edge"),
     _right("AuthorizationPolicy", f"{_SECURITY}/namespaces/{{ns}}/authorizationpolicies", _ANYBODY, "a policy that lets anybody in"),
     _right("PeerAuthentication", f"{_SECURITY}/namespaces/{{ns}}/peerauthentications", _PLAIN, "plaintext in the mesh"),
-    _right("ReferenceGrant", f"gateway.networking.k8s.io/v1beta1/namespaces/{{ns}}/referencegrants", _GRANT, "a grant to others"),
+    _right("ReferenceGrant", "gateway.networking.k8s.io/v1beta1/namespaces/{ns}/referencegrants", _GRANT, "a grant to others"),
     _right("RoleBinding", "rbac.authorization.k8s.io/v1/namespaces/{ns}/rolebindings", _BINDING, "the administrator's role for oneself"),
 )  # fmt: skip

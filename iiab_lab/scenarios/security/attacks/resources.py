@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .. import h2wire, wire
-from ..attack import API_SERVER, EDGE, FLOWER, MANAGEMENT, MODEL, PREDICT, Api, Ask, Attack, Outcome, Raw
+from ..attack import API_SERVER, BROKEN, EDGE, FLOWER, MANAGEMENT, MODEL, PREDICT, Api, Ask, Attack, Outcome, Raw
 from ..stage import Stage
 
 _OWN = Ask()
@@ -23,7 +23,6 @@ _HEAD = (
     f"POST {PREDICT} HTTP/1.1\nhost: localhost\nauthorization: Bearer <token:tenant-a>\n"
     "content-type: application/json\nx-request-id: <id>\n"
 )
-_BROKEN = 'envoy_http_downstream_cx_protocol_error{namespace="envoy-gateway-system"}'
 
 
 @dataclass(frozen=True)
@@ -106,15 +105,15 @@ ATTACKS = (
     ),
     Attack(
         "huge-header", "resources", _SOURCE, "a header of 64 KiB", Ask(headers=(("x-a", "a" * (64 << 10)),)), (EDGE,), ("431",),
-        Ask(headers=(("x-a", "a" * (8 << 10)),)), metric=_BROKEN,
+        Ask(headers=(("x-a", "a" * (8 << 10)),)), metric=BROKEN,
     ),
     Attack(
         "many-headers", "resources", _SOURCE, "two hundred headers", Ask(headers=tuple((f"x-{n}", "1") for n in range(200))),
-        (EDGE,), ("431",), Ask(headers=tuple((f"x-{n}", "1") for n in range(50))), metric=_BROKEN,
+        (EDGE,), ("431",), Ask(headers=tuple((f"x-{n}", "1") for n in range(50))), metric=BROKEN,
     ),
     Attack(
         "huge-path", "resources", _SOURCE, "a path of 64 KiB", Ask(f"{PREDICT}?x={'a' * (64 << 10)}"), (EDGE,), ("414", "431"),
-        Ask(f"{PREDICT}?x={'a' * 1024}"), metric=_BROKEN,
+        Ask(f"{PREDICT}?x={'a' * 1024}"), metric=BROKEN,
     ),
     Attack(
         "huge-body", "resources", _SOURCE, "a body of 4 GiB, it says",

@@ -5,7 +5,7 @@ A genuine token is sent along: what is tried is the framing. Of the smuggled req
 
 from __future__ import annotations
 
-from ..attack import EDGE, FLOWER, H2, MODEL, TIER_2, Ask, Attack, Raw
+from ..attack import BROKEN, EDGE, FLOWER, H2, MODEL, TIER_2, Ask, Attack, Raw
 
 _OWN, _OWN_H2 = Ask(), H2()
 _HEAD = (
@@ -14,8 +14,6 @@ _HEAD = (
 )
 _SECOND = "GET /smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n"
 _NONE = f"0\r\n\r\n{_SECOND}"
-# What is cut off before it is a request has no line in the log.
-_BROKEN = 'envoy_http_downstream_cx_protocol_error{namespace="envoy-gateway-system"}'
 _CWE, _RFC = "CWE-444; CVE-2019-15605", "CWE-444; RFC 9112"
 
 
@@ -23,7 +21,7 @@ def _framed(id_: str, lines: str, tries: str, *statuses: str, body: str = FLOWER
     """Refused before it is a request."""
     return Attack(
         id_, "smuggling", source, tries, Raw(f"{_HEAD}{lines}\n\n", body), (EDGE,), statuses or ("400",), _OWN,
-        hides="answers)", metric=_BROKEN,
+        hides="answers)", metric=BROKEN,
     )  # fmt: skip
 
 
@@ -33,8 +31,7 @@ def _read(id_: str, lines: str, tries: str, status: str, layer: str, body: str =
     return Attack(id_, "smuggling", source, tries, sent, (layer,), (status,), _OWN, hides="answers)")
 
 
-def _h2(id_: str, tries: str, sent: H2, source: str = "CWE-444; RFC 9113 §8") -> Attack:
-    metric = 'envoy_http2_rx_messaging_error{namespace="envoy-gateway-system"}'
+def _h2(id_: str, tries: str, sent: H2, source: str = "CWE-444; RFC 9113 §8", metric: str = BROKEN) -> Attack:
     return Attack(
         f"h2-{id_}", "smuggling", source, tries, sent, (EDGE,), ("closed", "reset", "400"), _OWN_H2, metric=metric
     )
@@ -73,7 +70,7 @@ ATTACKS = (
     ),
     Attack(
         "two-hosts", "smuggling", "RFC 9112 §3.2", "two hosts",
-        Raw(f"{_HEAD}host: identity.inference-in-a-box\n{_LENGTH}\n\n"), (EDGE,), ("400", "404"), _OWN,
+        Raw(f"{_HEAD}host: identity.inference-in-a-box\n{_LENGTH}\n\n"), (EDGE, TIER_2), ("400", "404"), _OWN,
     ),
     Attack(
         "no-host", "smuggling", "RFC 9112 §3.2", "no host",
@@ -81,7 +78,7 @@ ATTACKS = (
     ),
     Attack(
         "old-version", "smuggling", "CWE-444", "HTTP/1.0, which knows no hosts",
-        Raw(f"{_HEAD.replace('HTTP/1.1', 'HTTP/1.0')}{_LENGTH}\n\n"), (EDGE,), ("400", "426"), _OWN, metric=_BROKEN,
+        Raw(f"{_HEAD.replace('HTTP/1.1', 'HTTP/1.0')}{_LENGTH}\n\n"), (EDGE,), ("400", "426"), _OWN, metric=BROKEN,
     ),
     Attack(
         "upgrade-h2c", "smuggling", "CWE-444; h2c smuggling", "an upgrade to HTTP/2 in clear, past the filters",
@@ -109,12 +106,12 @@ ATTACKS = (
     _h2("line-in-path", "a whole request in the path", H2(changed=((":path", f"{_PATH} HTTP/1.1\r\nhost: x\r\n\r\nGET /"),)), "CWE-93"),
     _h2("line-in-method", "a path in the method", H2(changed=((":method", "GET /smuggled HTTP/1.1"),)), "CWE-93"),
     _h2("nul", "a NUL in a value", H2(added=(("x-a", "b\0"),)), "CWE-158"),
-    _h2("length", "a length that is not the body's", H2(added=(("content-length", "5"),))),
+    _h2("length", "a length that is not the body's", H2(added=(("content-length", "5"),)), metric=""),
     _h2("two-lengths", "two lengths", H2(added=(("content-length", "37"), ("content-length", "5")))),
     _h2("userinfo", "a user in the authority", H2(changed=((":authority", "x@localhost"),))),
     Attack(
         "authority-between", "smuggling", "CWE-444; API4:2023", "a user in the Host, at which tier 2 drops its connection with the edge",
-        Ask("/.well-known/jwks.json", "GET", token="", host="x@identity.inference-in-a-box"), (EDGE, TIER_2), ("400", "404"),
-        Ask("/.well-known/jwks.json", "GET", token="", host="identity.inference-in-a-box"),
+        Ask("/.well-known/jwks.json", "GET", bearer="", host="x@identity.inference-in-a-box"), (EDGE, TIER_2), ("400", "404"),
+        Ask("/.well-known/jwks.json", "GET", bearer="", host="identity.inference-in-a-box"),
     ),
 )  # fmt: skip

@@ -13,7 +13,7 @@ _GROUP = "/apis/gateway.envoyproxy.io/v1alpha1/namespaces/tenant-b/securitypolic
 
 def _storage(id_: str, uri: str, tries: str, source: str = _SOURCE) -> Attack:
     body = json.dumps({"name": "catalogue-ssrf", "framework": "sklearn", "storageUri": uri})
-    sent = Ask("/api/models", token="tenant-b", body=body, door="management")
+    sent = Ask("/api/models", bearer="tenant-b", body=body, door="management")
     honest = Ask(
         "/api/models/sklearn-iris", "PUT", body='{"storageUri": "pvc://models/sklearn-iris"}', door="management"
     )

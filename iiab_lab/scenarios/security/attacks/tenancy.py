@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..attack import API_SERVER, EDGE, MANAGEMENT, Api, Ask, Attack
+from ..attack import API_SERVER, EDGE, FLOWER, MANAGEMENT, Api, Ask, Attack
 
 _BOLA, _FUNCTION, _PROPERTY = "API1:2023", "API5:2023", "API3:2023"
 # A model that its own server loads, as small as there is one; it only has to arrive.
@@ -24,7 +24,7 @@ def _route(
     stranger, owner = (
         Ask(path, method, token, body=sent, door="management", patience=20) for token in ("tenant-b", "tenant-a")
     )
-    id_ = f"{method} {path.partition('?')[0]}"
+    id_ = f"{method} {path.removeprefix('/api')}"
     return Attack(id_, "tenancy", source, tries, stranger, (MANAGEMENT,), (status,), owner, (passes,))
 
 
@@ -34,9 +34,8 @@ def _admins(method: str, path: str, tries: str, body: Any = None) -> Attack:
     return Attack(f"{method} {path}", "tenancy", _FUNCTION, tries, tenant, (MANAGEMENT,), ("403",), admin)
 
 
-def _edge(id_: str, path: str, tries: str, method: str = "POST", body: str | None = None) -> Attack:
-    more = {} if body is None else {"body": body}
-    stranger, owner = (Ask(path, method, token, **more) for token in ("tenant-b", "tenant-a"))
+def _edge(id_: str, path: str, tries: str, method: str = "POST", body: str = FLOWER) -> Attack:
+    stranger, owner = (Ask(path, method, token, body=body) for token in ("tenant-b", "tenant-a"))
     return Attack(id_, "tenancy", _BOLA, tries, stranger, (EDGE,), ("403",), owner)
 
 
@@ -82,7 +81,7 @@ _AT_THE_EDGE = (
     _edge("edge-v2-ready", "/v2/models/sklearn-iris/ready", "whether it is ready", "GET"),
     Attack(
         "edge-published", "tenancy", _BOLA, "a published model, with a token of a tenant that is not allowed",
-        Ask("/models/<victim>/predict", token="tenant-b", host="api.router.inference-in-a-box"), (EDGE,), ("403",),
+        Ask("/models/<victim>/predict", bearer="tenant-b", host="api.router.inference-in-a-box"), (EDGE,), ("403",),
         Ask("/models/<victim>/predict", host="api.router.inference-in-a-box"),
     ),
 )  # fmt: skip
@@ -104,17 +103,17 @@ _OF_THE_SERVICE = (
     ),
     _route("POST", f"{_MODEL}/keys?namespace=tenant-a", "a key of one's own to it", {"name": "mine"}, "201"),
     _route("POST", f"{_MODEL}/publish/rotate-key", "a new key in place of the owner's", {"overlapSeconds": 60}),
-    _route("PUT", f"{_MODEL}/publish", "its limits", {"config": {"tenantId": "tenant-a"}}),
+    _route("PUT", f"{_MODEL}/publish", "its limits", {"config": {"tenantId": "tenant-a"}}, status="403"),
     _route("PUT", _MODEL, "the model itself", {"namespace": "tenant-a", "minReplicas": 1}),
     _route("DELETE", f"{_MODEL}/versions/1?namespace=tenant-a", "a version of it", passes="404"),
     _route("DELETE", f"{_MODEL}/keys/<key-id>", "its key, to lock out whoever calls it"),
     _route("DELETE", f"{_MODEL}/publish", "its publication"),
-    _route("POST", f"{_MODEL}/publish", "to publish it as one's own", {"config": {"tenantId": "tenant-a"}}),
+    _route("POST", f"{_MODEL}/publish", "to publish it as its owner", {"config": {"tenantId": "tenant-a"}}, status="403"),
     _route("DELETE", f"{_MODEL}/publish?namespace=tenant-a", "its publication, by namespace"),
     _route("DELETE", f"{_MODEL}?namespace=tenant-a", "the model"),
     Attack(
         "create-elsewhere", "tenancy", _PROPERTY, "a model in another's namespace, by a field of the body",
-        Ask("/api/models", token="tenant-b", door="management", body=json.dumps(
+        Ask("/api/models", bearer="tenant-b", door="management", body=json.dumps(
             {"name": "intruder", "framework": "none", "storageUri": "pvc://m/x", "namespace": "tenant-a"})),
         (MANAGEMENT,), ("400",), Ask("/api/models", "GET", door="management"), hides="tenant-a",
     ),
