@@ -17,6 +17,7 @@ EDGE = "spiffe://cluster.local/ns/envoy-gateway-system/sa/envoy-ai-inference-gat
 ACTIVATOR = "spiffe://cluster.local/ns/knative-serving/sa/activator"
 TENANT_B = "spiffe://cluster.local/ns/tenant-b/sa/default"
 _HOURS = 1
+_USAGES = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]  # as workloads of the mesh have them
 
 
 class Authority(NamedTuple):
@@ -61,7 +62,7 @@ def _issued(authority: Authority, identity: str) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     made = _dated(x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(issuer.subject), key.public_key())
     made = made.add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity)]), critical=True)
-    made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    made = made.add_extension(x509.ExtendedKeyUsage(_USAGES), critical=False)
     leaf = made.sign(signing, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     return leaf + authority.chain + _pem(key)
 
