@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import pickle
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,16 +49,15 @@ def attempt(targets: dict[str, Any]) -> dict[str, str]:
 
 
 class Hostile:
-    """Unpickled, it runs `attempt`, writes what came of it to standard output, and is then what `inner` says."""
+    """Unpickled, it runs `attempt`, writes what came of it to standard output, and is then nothing at all."""
 
-    def __init__(self, targets: Targets, inner: object) -> None:
-        self.targets, self.inner = dict(targets), inner
+    def __init__(self, targets: Targets) -> None:
+        self.targets = dict(targets)
 
     def __reduce__(self) -> tuple[Any, ...]:
         source = inspect.getsource(attempt)
         code = f"{source}\nimport json\nprint({MARK!r} + json.dumps(attempt({self.targets!r})), flush=True)"
-        honest = pickle.dumps(self.inner)
-        return eval, (f"(exec({code!r}, {{}}), __import__('pickle').loads({honest!r}))[1]",)
+        return eval, (f"exec({code!r}, {{}})",)
 
 
 def reported(log: str) -> dict[str, str]:

@@ -239,14 +239,11 @@ class Stage:
             return self._reported
 
     def _loaded(self, targets: Mapping[str, tuple[str, Any]]) -> dict[str, str]:
-        from sklearn.dummy import DummyClassifier
-
-        honest = DummyClassifier(strategy="constant", constant=0).fit([[0.0] * 4, [1.0] * 4], [0, 1])
         self.finally_(lambda: self.owner.remove(HOSTILE))
         self.owner.remove(HOSTILE)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.pkl"
-            file.write_bytes(pickle.dumps(hostile.Hostile(targets, honest)))
+            file.write_bytes(pickle.dumps(hostile.Hostile(targets)))
             self.owner.upload(HOSTILE, file, framework="sklearn")
         self.owner.await_ready(HOSTILE)
         log = self.owner.call("GET", f"/api/models/{HOSTILE}/logs", params={"lines": "1000"})

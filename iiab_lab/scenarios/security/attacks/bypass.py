@@ -19,13 +19,13 @@ _TRUST, _AUTH = "API8:2023; zero trust", "API2:2023; CWE-290"
 def _ask(door: str, shows: str) -> Ask:
     """A prediction, straight to the door; the activator is told of which revision."""
     headers = _REVISION if door == ACTIVATOR else ()
-    return Ask(door=door, shows=shows, bearer="", host=_HOST, headers=headers, patience=8)
+    return Ask(door=door, shows=shows, bearer="", host=_HOST, headers=headers, patience=3)
 
 
 def _shown(door: str, shows: str, tries: str, *statuses: str, metric: str = "", source: str = _AUTH) -> Attack:
     counted = f'{metric}{{namespace="{_NAMESPACE[door]}"}}' if metric else ""
     sent, right = _ask(door, shows), _ask(door, _RIGHT[door])
-    return Attack(f"{door}-{shows}", "bypass", source, tries, sent, (door,), statuses, right, metric=counted)
+    return Attack(f"{door}-{shows}", "bypass", source, tries, sent, (door,), statuses, right, metric=counted, slow=True)
 
 
 def _door(door: str, what: str) -> tuple[Attack, ...]:

@@ -57,7 +57,14 @@ def crowd(stage: Stage) -> Outcome:
 def resets(stage: Stage) -> Outcome:
     """Requests that are taken back as soon as they are made; then a bystander's."""
     door = stage.door("edge-h2")
-    headers = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/none")]
+    path, bearer = "/v1/models/sklearn-iris", f"Bearer {stage.token('tenant-a')}"  # one that is not answered at once
+    headers = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "localhost"),
+        (":path", path),
+        ("authorization", bearer),
+    ]
     ended = h2wire.resets(door.address, headers, _RESETS, stage.trust("edge-h2"), door.name)
     return _OWN(stage) if ended else Outcome("still open", "the connection was not ended")
 

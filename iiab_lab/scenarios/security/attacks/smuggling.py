@@ -32,9 +32,9 @@ def _read(id_: str, lines: str, tries: str, status: str, layer: str, body: str =
 
 
 def _h2(id_: str, tries: str, sent: H2, source: str = "CWE-444; RFC 9113 §8", metric: str = BROKEN) -> Attack:
-    return Attack(
-        f"h2-{id_}", "smuggling", source, tries, sent, (EDGE,), ("closed", "reset", "400"), _OWN_H2, metric=metric
-    )
+    """Slow, as Envoy waits for a second before it closes."""
+    name, ends = f"h2-{id_}", ("closed", "reset", "400")
+    return Attack(name, "smuggling", source, tries, sent, (EDGE,), ends, _OWN_H2, metric=metric, slow=True)
 
 
 _LENGTH, _CHUNKED = "content-length: <length>", "transfer-encoding: chunked"
