@@ -14,8 +14,8 @@ MARK = "CATALOGUE-REPORT "
 Targets = Mapping[str, tuple[str, Any]]
 
 
-def attempt(targets: dict[str, Any]) -> dict[str, str]:
-    """name → "done", or the name of the error. Imports stand inside: this source is all that travels."""
+def attempt(targets: dict) -> dict:
+    """name → "done", or the name of the error. This source is all that travels: imports stand inside, types are plain."""
     import glob
     import os
     import pathlib

@@ -232,9 +232,10 @@ class Stage:
     # A hostile one
 
     def hostile(self, targets: Callable[[Target], Mapping[str, tuple[str, Any]]]) -> dict[str, str]:
-        """What a model that was uploaded by a tenant reports of its tries; it is uploaded once."""
+        """What a model that was uploaded by a tenant reports of its tries; it is uploaded once, whatever comes of it."""
         with self._lock:
             if self._reported is None:
+                self._reported = {}
                 self._reported = self._loaded(targets(self.target))
             return self._reported
 
@@ -245,7 +246,7 @@ class Stage:
             file = Path(folder) / "model.pkl"
             file.write_bytes(pickle.dumps(hostile.Hostile(targets)))
             self.owner.upload(HOSTILE, file, framework="sklearn")
-        self.owner.await_ready(HOSTILE)
+        self.owner.await_ready(HOSTILE, 20)
         log = self.owner.call("GET", f"/api/models/{HOSTILE}/logs", params={"lines": "1000"})
         return hostile.reported("\n".join(log["logs"]))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -61,8 +63,11 @@ def test_what_is_sent_names_only_what_the_stage_knows() -> None:
     assert {name for name in named if not name.startswith("token:")} <= known
 
 
-def test_the_hostile_model_reports_each_try_and_is_then_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_hostile_model_reports_each_try_wherever_it_is_loaded() -> None:
+    """In a program that knows nothing of this package."""
     targets = {"there": ("list", "/"), "away": ("read", "/no/such/file")}
-    assert pickle.loads(pickle.dumps(hostile.Hostile(targets))) is None
-    assert hostile.reported(capfd.readouterr().out) == {"there": "done", "away": "FileNotFoundError"}
+    model = pickle.dumps(hostile.Hostile(targets))
+    load = [sys.executable, "-I", "-S", "-c", "import pickle, sys; assert pickle.load(sys.stdin.buffer) is None"]
+    done = subprocess.run(load, input=model, capture_output=True, check=True)
+    assert hostile.reported(done.stdout.decode()) == {"there": "done", "away": "FileNotFoundError"}
     assert hostile.reported("nothing of it") == {}
