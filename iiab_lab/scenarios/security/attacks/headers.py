@@ -6,6 +6,9 @@ access log, which is evidence, must not repeat it.
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 from ..attack import EDGE, IDENTITY, MODEL, Ask, Attack, Headers
 
 _OWN = Ask()
@@ -13,6 +16,8 @@ _SPOOFED = "spoofed-by-a-client"
 _KEYED = Ask(
     "/models/<victim>/predict", bearer="", headers=(("x-api-key", "<key>"),), host="api.router.inference-in-a-box"
 )
+# Of rows enough that no model answers within a millisecond: a timeout that is believed shows.
+_LONG = Ask(body=json.dumps({"instances": [[5.1, 3.5, 1.4, 0.2]] * 5000}))
 _KEYS = Ask("/.well-known/jwks.json", "GET", bearer="", host="identity.inference-in-a-box")
 
 
@@ -26,13 +31,13 @@ def _believed(
     id_: str, source: str, tries: str, *headers: tuple[str, str], hides: str = "", says: str = "", base: Ask = _OWN
 ) -> Attack:
     """One's own credentials and a lie: it passes, and the lie is nowhere."""
-    sent = Ask(base.path, base.method, base.bearer, (*base.headers, *headers), host=base.host)
+    sent = replace(base, headers=(*base.headers, *headers))
     layer = IDENTITY if base is _KEYS else MODEL
     return Attack(id_, "headers", source, tries, sent, (layer,), ("200",), base, hides=hides, says=says)
 
 
 def _refused(id_: str, source: str, tries: str, headers: Headers, *statuses: str, base: Ask = _OWN) -> Attack:
-    sent = Ask(base.path, base.method, base.bearer, headers, host=base.host)
+    sent = replace(base, headers=headers)
     return Attack(id_, "headers", source, tries, sent, (EDGE,), statuses, base)
 
 
@@ -78,9 +83,9 @@ ATTACKS = (
     _believed("original-path", _LOG, "another path for the log", ("x-envoy-original-path", f"/{_SPOOFED}"), hides=_SPOOFED),
     _believed("original-host", _LOG, "another host for the log", ("x-envoy-original-host", _SPOOFED), hides=_SPOOFED),
     _believed("request-id", _LOG, "a request id of one's own choice, which another request has", ("x-request-id", _SPOOFED), hides=_SPOOFED),
-    _believed("timeout", "API8:2023", "Envoy's own timeout header: 1 ms", ("x-envoy-upstream-rq-timeout-ms", "1"), says="predictions"),
+    _believed("timeout", "API8:2023", "Envoy's own timeout header: 1 ms", ("x-envoy-upstream-rq-timeout-ms", "1"), says="predictions", base=_LONG),
     _believed("per-try-timeout", "API8:2023", "Envoy's timeout of a try: 1 ms",
-              ("x-envoy-upstream-rq-per-try-timeout-ms", "1"), says="predictions"),
+              ("x-envoy-upstream-rq-per-try-timeout-ms", "1"), says="predictions", base=_LONG),
     _believed("retries", "API4:2023", "Envoy's own retries: a thousand",
               ("x-envoy-retry-on", "5xx"), ("x-envoy-max-retries", "1000"), says="predictions"),
     _believed("activator", "API7:2023", "where the activator's proxy would send it: the Kubernetes API",

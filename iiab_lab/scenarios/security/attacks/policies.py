@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ....errors import ApiError
+from ....kube import Object
 from ..attack import API_SERVER, EDGE, MODEL, PREDICT, TIER_2, Api, Ask, Attack, Outcome
 from ..stage import Stage
 
@@ -19,38 +22,58 @@ _PARENT = [{"name": "ai-inference-gateway", "namespace": "envoy-gateway-system"}
 _INGRESS = [{"name": "istio-ingressgateway", "namespace": "istio-system", "port": 443}]
 _HOST = "sklearn-iris.tenant-a.example.com"
 _OWN = Ask()
-_SETTLED, _LOOK = 3.0, 0.05
+_SETTLED, _LOOK, _MOMENT, _PACE = 0.8, 0.05, 0.2, 0.01
 
 
 @dataclass(frozen=True)
 class Trap:
-    """An object is applied in the stranger's namespace, as if it had the right to; then `ask` is sent, and the object goes."""
+    """An object is applied in the stranger's namespace, as if it had the right to; `ask` is sent; the object goes again.
 
+    `steady`: it is sent all the while, and the first that ends otherwise than the last is the outcome.
+    """
+
+    name: str
     manifest: str
     ask: Ask
+    steady: bool = False
 
     def __call__(self, stage: Stage) -> Outcome:
+        with ThreadPoolExecutor(1) as bystander:
+            over = threading.Event()
+            sent = bystander.submit(self._meanwhile, stage, over) if self.steady else None
+            try:
+                with self._applied(stage):
+                    last = self.ask(stage)
+            finally:
+                over.set()
+            others = sent.result() if sent else []
+        return next((one for one in others if one.status != last.status), last)
+
+    @contextlib.contextmanager
+    def _applied(self, stage: Stage) -> Iterator[None]:
         obj, kube = json.loads(self.manifest), stage.target.kube
-        path = kube.path(obj["apiVersion"], obj["kind"], _SPACE, _NAME)
-        stage.finally_(lambda: kube.raw("DELETE", path))
+        obj["metadata"]["name"] = f"{_NAME}-{self.name}"
+        path = kube.path(obj["apiVersion"], obj["kind"], _SPACE, obj["metadata"]["name"])
         kube.apply(obj)
         try:
-            _await_seen(lambda: kube.get(obj["apiVersion"], obj["kind"], _NAME, _SPACE) or {})
-            return self.ask(stage)
+            _await_seen(lambda: kube.raw("GET", path).json())
+            yield
         finally:
-            try:
-                kube.raw("DELETE", path)
-            except ApiError as error:
-                if error.code != 404:
-                    raise
+            kube.raw("DELETE", path)
+
+    def _meanwhile(self, stage: Stage, over: threading.Event) -> list[Outcome]:
+        outcomes = []
+        while not over.wait(_PACE):
+            outcomes.append(self.ask(stage))
+        return outcomes
 
 
-def _await_seen(read: Callable[[], dict[str, Any]]) -> None:
+def _await_seen(read: Callable[[], Object]) -> None:
     """Until a controller has said something of it, and a moment more for the proxies; kinds without a status get that moment."""
-    deadline = time.monotonic() + _SETTLED / 6
+    deadline = time.monotonic() + _SETTLED
     while not (read().get("status") or {}) and time.monotonic() < deadline:
         time.sleep(_LOOK)
-    time.sleep(4 * _LOOK)
+    time.sleep(_MOMENT)
 
 
 def _object(api_version: str, kind: str, spec: dict[str, Any]) -> str:
@@ -65,9 +88,18 @@ def _route(match: dict[str, Any], **more: Any) -> str:
 
 
 def _trap(
-    id_: str, source: str, tries: str, manifest: str, ask: Ask, layer: str, status: str, says: str = ""
+    id_: str,
+    source: str,
+    tries: str,
+    manifest: str,
+    ask: Ask,
+    layer: str,
+    status: str,
+    says: str = "",
+    steady: bool = False,
 ) -> Attack:
-    return Attack(id_, "policies", source, tries, Trap(manifest, ask), (layer,), (status,), _OWN, says=says)
+    trap = Trap(id_, manifest, ask, steady)
+    return Attack(id_, "policies", source, tries, trap, (layer,), (status,), _OWN, says=says)
 
 
 def _right(kind: str, path: str, manifest: str, tries: str) -> Attack:
@@ -142,9 +174,9 @@ ATTACKS = (
     _trap("regex-backtracking", _REGEX, "an expression that takes for ever where it is tried letter by letter",
           _route({"path": {"type": "RegularExpression", "value": "/(a+)+b"}}), Ask(_SLOW_PATH, "GET", bearer="", patience=2), EDGE, "404"),
     _trap("regex-too-large", _REGEX, "an expression that no proxy takes: everybody's routes stay",
-          _route({"path": {"type": "RegularExpression", "value": "/(a{900}){900}"}}), _OWN, MODEL, "200", "predictions"),
+          _route({"path": {"type": "RegularExpression", "value": "/(a{900}){900}"}}), _OWN, MODEL, "200", "predictions", steady=True),
     _trap("regex-broken", _REGEX, "an expression that is none: everybody's routes stay",
-          _route({"path": {"type": "RegularExpression", "value": "/(?<=x)["}}), _OWN, MODEL, "200", "predictions"),
+          _route({"path": {"type": "RegularExpression", "value": "/(?<=x)["}}), _OWN, MODEL, "200", "predictions", steady=True),
     _trap("hijack-same", "API1:2023", "another's path, claimed once more: the older route has it",
           _route(_EXACT), _OWN, MODEL, "200", "httproute/tenant-a/sklearn-iris"),
     _trap("hijack-virtual-service", "API1:2023", "another's host, claimed once more at tier 2: the older one has it",
