@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from ..attack import EDGE, IDENTITY, MODEL, Ask, Attack, Headers
+from ..attack import BROKEN, EDGE, IDENTITY, MODEL, Ask, Attack, Headers
 
 _OWN = Ask()
 _SPOOFED = "spoofed-by-a-client"
@@ -36,9 +36,11 @@ def _believed(
     return Attack(id_, "headers", source, tries, sent, (layer,), ("200",), base, hides=hides, says=says)
 
 
-def _refused(id_: str, source: str, tries: str, headers: Headers, *statuses: str, base: Ask = _OWN) -> Attack:
+def _refused(
+    id_: str, source: str, tries: str, headers: Headers, *statuses: str, base: Ask = _OWN, metric: str = ""
+) -> Attack:
     sent = replace(base, headers=headers)
-    return Attack(id_, "headers", source, tries, sent, (EDGE,), statuses, base)
+    return Attack(id_, "headers", source, tries, sent, (EDGE,), statuses, base, metric=metric)
 
 
 _IDENTITY, _TRUST, _LOG = "API2:2023; CWE-290", "API8:2023; CWE-348", "CWE-117"
@@ -65,7 +67,7 @@ ATTACKS = (
              (("x-tenant", "tenant-a"), ("x-tenant", "tenant-b")), "403"),
     _refused("tenant-list", "CWE-235", "two tenants in one x-tenant", (("x-tenant", "tenant-a,tenant-b"),), "403"),
     _refused("underscore", "CWE-436; CVE-2015-0219", "x_tenant, which some servers read as x-tenant",
-             (("x_tenant", "tenant-b"),), "400"),
+             (("x_tenant", "tenant-b"),), "400", metric=BROKEN),
     _refused("hop-by-hop-token", "CWE-444", "a Connection header that takes the token away",
              (("connection", "close, authorization"),), "401"),
     _believed("hop-by-hop-tenant", "CWE-444", "a Connection header that takes the tenant's claim away",

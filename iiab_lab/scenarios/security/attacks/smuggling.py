@@ -14,6 +14,8 @@ _HEAD = (
 )
 _SECOND = "GET /smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n"
 _NONE = f"0\r\n\r\n{_SECOND}"
+# Counts streams of HTTP/2 that were reset for what they said; their connection goes on.
+_MISREAD = 'envoy_http2_rx_messaging_error{namespace="envoy-gateway-system"}'
 _CWE, _RFC = "CWE-444; CVE-2019-15605", "CWE-444; RFC 9112"
 
 
@@ -106,7 +108,7 @@ ATTACKS = (
     _h2("line-in-path", "a whole request in the path", H2(changed=((":path", f"{_PATH} HTTP/1.1\r\nhost: x\r\n\r\nGET /"),)), "CWE-93"),
     _h2("line-in-method", "a path in the method", H2(changed=((":method", "GET /smuggled HTTP/1.1"),)), "CWE-93"),
     _h2("nul", "a NUL in a value", H2(added=(("x-a", "b\0"),)), "CWE-158"),
-    _h2("length", "a length that is not the body's", H2(added=(("content-length", "5"),)), metric=""),
+    _h2("length", "a length that is not the body's", H2(added=(("content-length", "5"),)), metric=_MISREAD),
     _h2("two-lengths", "two lengths", H2(added=(("content-length", "37"), ("content-length", "5")))),
     _h2("userinfo", "a user in the authority", H2(changed=((":authority", "x@localhost"),))),
     Attack(
