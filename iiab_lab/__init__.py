@@ -15,12 +15,22 @@ from typing import TYPE_CHECKING, Any
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
+    from .audit import audit, controls, verify_audit
     from .errors import LabError
     from .follow import stop_all
+    from .mesh_access import who_may_call
     from .models.by_hand import train_tree
+    from .models.iris import split
     from .plots.autoscaling import watch
     from .plots.live import show
     from .plots.prometheus import Prometheus
+    from .plots.rollout import course, watch_rollout
+    from .rollout.ab import ab
+    from .rollout.criteria import Criterion
+    from .rollout.driver import Rollout
+    from .rollout.shadow import agreement
+    from .rollout.share import shares
+    from .rollout.steps import STEPS, Step, exposed_requests
     from .scenarios import Report, find
     from .scenarios.hops import timeline, trace
     from .scenarios.publishing import hits
@@ -28,8 +38,10 @@ if TYPE_CHECKING:
     from .start import preflight, up
     from .target import Target
     from .traffic.client import InferenceClient
+    from .traffic.feedback import Feedback
     from .traffic.identity import claims, token
     from .traffic.load.bounds import Bounds
+    from .traffic.load.call import Call
     from .traffic.load.handle import Load, load
     from .traffic.load.phases import Phase
     from .traffic.management import Management
@@ -40,6 +52,9 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Bounds": ".traffic.load.bounds",
+    "Call": ".traffic.load.call",
+    "Criterion": ".rollout.criteria",
+    "Feedback": ".traffic.feedback",
     "InferenceClient": ".traffic.client",
     "LabError": ".errors",
     "Load": ".traffic.load.handle",
@@ -47,10 +62,19 @@ _WHERE = {
     "Phase": ".traffic.load.phases",
     "Prometheus": ".plots.prometheus",
     "Report": ".scenarios",
+    "Rollout": ".rollout.driver",
     "Served": ".scenarios.served",
+    "STEPS": ".rollout.steps",
+    "Step": ".rollout.steps",
     "Target": ".target",
+    "ab": ".rollout.ab",
+    "agreement": ".rollout.shadow",
     "apply": ".view",
+    "audit": ".audit",
     "claims": ".traffic.identity",
+    "controls": ".audit",
+    "course": ".plots.rollout",
+    "exposed_requests": ".rollout.steps",
     "find": ".scenarios",
     "health": ".widgets.health",
     "hits": ".scenarios.publishing",
@@ -60,16 +84,21 @@ _WHERE = {
     "preflight": ".start",
     "proxy_file": ".view",
     "proxy_files": ".view",
+    "shares": ".rollout.share",
     "show": ".plots.live",
     "source": ".view",
+    "split": ".models.iris",
     "stop_all": ".follow",
     "timeline": ".scenarios.hops",
     "token": ".traffic.identity",
     "train_tree": ".models.by_hand",
     "trace": ".scenarios.hops",
     "up": ".start",
+    "verify_audit": ".audit",
     "watch": ".plots.autoscaling",
+    "watch_rollout": ".plots.rollout",
     "what_if": ".what_if",
+    "who_may_call": ".mesh_access",
 }
 __all__ = [*_WHERE]
 

@@ -196,6 +196,50 @@ def load(
     raise typer.Exit(run(request, wish, bounds, as_json, csv))
 
 
+stream = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+app.add_typer(stream, name="audit")
+Copy = Annotated[Path | None, typer.Option(help="A copy of the stream, in place of this platform's.")]
+
+
+@stream.callback()
+def audit(
+    context: typer.Context,
+    tenant: Annotated[str, typer.Option(help="Whose resource it was, or whose caller.")] = "",
+    actor: Annotated[str, typer.Option(help="Who asked: a client, a user, a workload's identity.")] = "",
+    decision: Annotated[str, typer.Option(help="allowed, denied or error.")] = "",
+    since: Annotated[str, typer.Option(help="An age (90s, 10m, 2h, 7d) or a time, ISO 8601.")] = "",
+    request: Annotated[str, typer.Option(help="One request, by its x-request-id or Audit-Id.", metavar="ID")] = "",
+    limit: Annotated[int, typer.Option(help="At most so many, the newest.", min=1)] = 50,
+    hops: Annotated[bool, typer.Option("--hops", help="What each hop said, in place of one row per request.")] = False,
+    as_json: Json = False,
+    csv: Annotated[Path | None, typer.Option(help="Write the rows to this file.")] = None,
+    folder: Copy = None,
+) -> None:
+    """Who did what on the platform, and how it was decided: the newest requests to the API and through the gateways.
+
+    Examples:
+
+    iiab audit --decision denied --since 10m
+
+    iiab audit --tenant tenant-a --limit 1000 --csv tenant-a.csv
+
+    iiab audit verify
+    """
+    if context.invoked_subcommand is None:
+        from .audit import Query
+        from .commands.audit import show
+
+        show(Query(tenant, actor, decision, since, request), limit, hops, as_json, csv, folder)
+
+
+@stream.command()
+def verify(folder: Copy = None, as_json: Json = False) -> None:
+    """Check every record of the stream against its hash, and its end against the seal. Exit code 1 where one does not hold."""
+    from .commands.audit import verify as run
+
+    raise typer.Exit(run(folder, as_json))
+
+
 @app.command()
 def scenario(
     name: Annotated[str | None, typer.Argument(help="Nothing lists them.")] = None, as_json: Json = False

@@ -1,5 +1,6 @@
 """`python -m iiab_lab.models NAME --output=DIR`: trains a sample model from real, bundled data and writes it as KServe
-reads it (`model.joblib`), with `report.json` beside it. Whole or not at all: a reader never sees half a model."""
+reads it (`model.joblib`), with `report.json` beside it; of `iris`, each version into a folder of its own. Whole or not at
+all: a reader never sees half a model."""
 
 from __future__ import annotations
 
@@ -7,13 +8,19 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import joblib
 
 from . import iris
+from .versions import VERSIONS
 
-MODELS = {"sklearn-iris": iris.train}
+Trained = Callable[[], tuple[Any, dict[str, Any]]]
+
+# name → what is trained, by the folder it is written to below DIR
+MODELS: dict[str, Mapping[str, Trained]] = {"sklearn-iris": {"": iris.train}, "iris": VERSIONS}
 
 
 def main() -> int:
@@ -21,9 +28,10 @@ def main() -> int:
     parser.add_argument("name", choices=MODELS)
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")
     arguments = parser.parse_args()
-    estimator, report = MODELS[arguments.name]()
-    write(arguments.output, estimator, report)
-    print(json.dumps(report))
+    for folder, train in MODELS[arguments.name].items():
+        estimator, report = train()
+        write(arguments.output / folder, estimator, report)
+        print(json.dumps(report))
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -47,16 +47,24 @@ class Prometheus:
         rows = [{**item["metric"], "value": float(item["value"][1])} for item in self._ask(query)]
         return pandas.DataFrame(rows)
 
+    def series(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """(labels, value) of each series of an instant query."""
+        return [(item["metric"], float(item["value"][1])) for item in self._ask(query)]
+
     def value(self, query: str) -> float:
         """The sum over all series of an instant query; 0.0 where there is none."""
         return sum(float(item["value"][1]) for item in self._ask(query))
 
     def range(self, query: str, minutes: float = 5.0, step: float = 1.0) -> pandas.DataFrame:
         """One column per series, named after the labels that tell them apart; the index is UTC; `step` in seconds."""
+        now = time.time()
+        return self.between(query, now - 60 * minutes, now, step)
+
+    def between(self, query: str, since: float, until: float, step: float = 1.0) -> pandas.DataFrame:
+        """The same of two moments in seconds since the epoch."""
         import pandas
 
-        end = datetime.now(UTC)
-        found = self._ask(query, end - timedelta(minutes=minutes), end, step)
+        found = self._ask(query, datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC), step)
         columns = {}
         for name, item in zip(_names([item["metric"] for item in found]), found, strict=True):
             index = pandas.to_datetime([point[0] for point in item["values"]], unit="s", utc=True)

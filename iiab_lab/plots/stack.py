@@ -26,7 +26,7 @@ def stack(target: Target, title: str, panels: Sequence[Panel], every: float = 1.
         return stacked(title, panels, [prometheus.range(panel.query, panel.minutes) for panel in panels])
     import plotly.graph_objects as go
 
-    widget = go.FigureWidget(layout=_layout(title, panels))
+    widget = go.FigureWidget(layout=layout(title, panels))
     widget._config = figure.config()
     Follower(f"plot {title}", lambda: _tick(widget, title, panels, prometheus), max(0.1, every))
     return widget
@@ -36,7 +36,7 @@ def stacked(title: str, panels: Sequence[Panel], frames: Sequence[pandas.DataFra
     """A plain figure of frames that are there already, one per panel."""
     import plotly.graph_objects as go
 
-    made = go.Figure(layout=_layout(title, panels))
+    made = go.Figure(layout=layout(title, panels))
     for trace in _traces(frames):
         made.add_scatter(**trace)
     return made
@@ -62,24 +62,25 @@ def _tick(widget: Any, title: str, panels: Sequence[Panel], prometheus: Promethe
 def _traces(frames: Sequence[pandas.DataFrame]) -> list[dict[str, Any]]:
     """Each row has an axis and a legend of its own."""
     return [
-        trace | {"yaxis": f"y{_number(row)}", "legend": f"legend{_number(row)}"}
+        trace | {"yaxis": f"y{number(row)}", "legend": f"legend{number(row)}"}
         for row, frame in enumerate(frames)
         for trace in figure.traces(frame)
     ]
 
 
-def _layout(title: str, panels: Sequence[Panel]) -> dict[str, Any]:
-    """The first panel is on top; the time stands once, below the last."""
+def layout(title: str, panels: Sequence[Panel]) -> dict[str, Any]:
+    """Of a figure of rows. The first panel is on top; the time stands once, below the last."""
     share, plain = 1 / len(panels), figure.layout(Panel(title, "", ""))
     made: dict[str, Any] = {name: plain[name] for name in ("title", "template", "font", "autosize", "uirevision")}
-    made["xaxis"] = plain["xaxis"] | {"anchor": f"y{_number(len(panels) - 1)}"}
+    made["xaxis"] = plain["xaxis"] | {"anchor": f"y{number(len(panels) - 1)}"}
     for row, panel in enumerate(panels):
         top = 1 - row * share
         axis = plain["yaxis"] | {"title": {"text": panel.unit}, "domain": [top - share * 0.82, top], "anchor": "x"}
-        made[f"yaxis{_number(row)}"] = axis
-        made[f"legend{_number(row)}"] = {"y": top, "yanchor": "top", "x": 1.01, "title": {"text": panel.title}}
+        made[f"yaxis{number(row)}"] = axis
+        made[f"legend{number(row)}"] = {"y": top, "yanchor": "top", "x": 1.01, "title": {"text": panel.title}}
     return made | {"height": _ROW * len(panels) + 90, "showlegend": True, "margin": {"t": 60, "r": 230}}
 
 
-def _number(row: int) -> str:
+def number(row: int) -> str:
+    """What Plotly appends to the name of a row's axis."""
     return "" if row == 0 else str(row + 1)

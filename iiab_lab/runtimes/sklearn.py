@@ -1,4 +1,4 @@
-"""A scikit-learn model in a directory → a KServe model server (V1 and V2 protocols, /metrics).
+"""A scikit-learn model in a directory → a KServe model server (V1 and V2 protocols, /metrics, feedback).
 
 `python -m iiab_lab.runtimes.sklearn --model_name=NAME --model_dir=DIR [--http_port=8080]`: the arguments of KServe's own
 sklearnserver, which is not on PyPI; the model class is ours, everything else is the KServe SDK. A model is code: the server
@@ -30,6 +30,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from ..services.listen import listening
+from . import outcomes
 from .confine import Confinement, confine
 
 SUFFIXES = (".joblib", ".pkl", ".pickle")
@@ -72,6 +73,7 @@ class SklearnModel(Model):
             result = self._estimator.predict(rows)
         except Exception as error:
             raise InferenceError(str(error)) from error
+        outcomes.predicted(self.name, getattr(self._estimator, "classes_", None), result)
         return get_predict_response(payload, result, self.name)
 
     def _rows(self, payload: dict[str, Any] | InferRequest) -> Any:
@@ -134,6 +136,7 @@ def _server() -> tuple[ModelServer, uvicorn.Config]:
     server = ModelServer(enable_grpc=False)
     rest = RESTServer("kserve.model_server:app", server.dataplane, server.model_repository_extension, 0)
     rest.create_application()
+    outcomes.serve_feedback(server, model_server.app)
     rest.config.load()
     rest.config.get_loop_factory()
     return server, rest.config

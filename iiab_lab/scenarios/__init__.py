@@ -44,6 +44,11 @@ SCENARIOS = {
         2,
         "a model from zero to five Pods and back: one request, a hundred at once, a ramp, a burst into panic, and nothing",
     ),
+    "canary": Scenario(
+        "canary",
+        1,
+        "a better model takes over in steps and a bad one goes, each by itself, under 100 requests a second",
+    ),
 }
 
 

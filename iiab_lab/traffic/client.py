@@ -14,6 +14,8 @@ from ..target import Target
 from .resolve import Resolving
 
 Rows = Sequence[Sequence[float]]
+REVISION_HEADER = "Knative-Serving-Revision"
+_LOOK = 0.05  # seconds
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Answer:
     @property
     def request_id(self) -> str:
         return self.headers.get("x-request-id", "")
+
+    @property
+    def revision(self) -> str:
+        """Who answered, where the answer says so."""
+        return self.headers.get(REVISION_HEADER.lower(), "")
 
     def __str__(self) -> str:
         return f"{self.status} in {self.seconds * 1e3:.1f} ms: {self.body}"
@@ -64,10 +71,31 @@ class InferenceClient:
         path, body = predict_call(model, instances)
         return self.request("POST", path, json=body, headers=headers)
 
+    def await_answer(
+        self, model: str, rows: Rows, headers: Mapping[str, str] | None = None, revision: str = "", seconds: float = 10
+    ) -> Answer:
+        """The first 200 of a revision whose name begins so: what was applied is in force a moment later. Raises TrafficError."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self.predict(model, rows, headers)
+            if answer.status == 200 and answer.revision.startswith(revision):
+                return answer
+            if time.monotonic() > deadline:
+                said = f"{answer.revision or 'nobody'}: {answer.status} {answer.body}"
+                raise TrafficError(
+                    f"{revision or model} did not answer within {seconds:.0f} s, but {said}.",
+                    "look at: iiab kubectl get httproute,virtualservice -A",
+                )
+            time.sleep(_LOOK)
+
     def infer(self, model: str, rows: Rows, headers: Mapping[str, str] | None = None) -> Answer:
         """POST /v2/models/<model>/infer: the Open Inference Protocol."""
         path, body = infer_call(model, rows)
         return self.request("POST", path, json=body, headers=headers)
+
+    def feedback(self, model: str, outcomes: Sequence[Mapping[str, Any]]) -> Answer:
+        """The truth about predictions: `{"answered_by": REVISION, "predicted": 1, "label": 2}` each. Of this lab's servers."""
+        return self.request("POST", f"/v1/models/{model}/feedback", json={"feedback": list(outcomes)})
 
     def request(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> Answer:
         """Any request to the edge; raises TrafficError where no answer came. Status codes are answers."""

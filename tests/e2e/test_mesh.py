@@ -20,6 +20,7 @@ INGRESS = "spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway"
 TENANT_B = "spiffe://cluster.local/ns/tenant-b/sa/default"
 MODEL = ("tenant-a", "serving.kserve.io/inferenceservice=sklearn-iris", "8080")
 TIER_2 = ("istio-system", "istio=ingressgateway", "8443")
+HOST = "sklearn-iris.tenant-a.example.com"
 Door = tuple[str, str, str]
 
 
@@ -43,13 +44,13 @@ def issued(identity: str, authority: pki.Authority | None) -> pki.Issued:
     return pki.issue(pki.Request(3600, uris=(identity,), usages=usages, algorithm="ECDSA"), authority, time.time())
 
 
-def call(lab: Lab, door: Door, name: str, shown: pki.Issued | None, root: str, folder: Path) -> int:
+def call(lab: Lab, door: Door, name: str, shown: pki.Issued | None, root: str, folder: Path, host: str = HOST) -> int:
     """The status of a prediction sent straight to the door under TLS, showing this certificate."""
     context = ssl.create_default_context(cadata=root)
     if shown:
         (folder / "shown.pem").write_text(shown.chain + shown.key)
         context.load_cert_chain(folder / "shown.pem")
-    headers = {"Host": "sklearn-iris.tenant-a.example.com"}
+    headers = {"Host": host}
     url = f"https://127.0.0.1:{port_of(lab, door)}{PREDICT}"
     with httpx.Client(verify=context, trust_env=False, timeout=10) as client:
         return client.post(url, json=SETOSA, headers=headers, extensions={"sni_hostname": name}).status_code

@@ -22,7 +22,7 @@ def test_prometheus_scrapes_every_proxy_the_model_and_the_api_server(lab: Lab) -
         pods = [pod for pod in target.kube.list("v1", "Pod") if "deletionTimestamp" not in pod["metadata"]]
         meshed = sum(any(c["name"] == "istio-proxy" for c in pod["spec"]["containers"]) for pod in pods)
         served = sum((pod["metadata"].get("labels") or {}).get("component") == "predictor" for pod in pods)
-        parts = {"edge-proxies": 1, "mesh-proxies": meshed, "model-servers": served}
+        parts = {"audit": 1, "edge-proxies": 1, "mesh-proxies": meshed, "model-servers": served}
         known = {"apiserver": 1, "podMonitor/envoy-gateway-system/envoy-ratelimit/0": 1}
         known |= {"podMonitor/knative-serving/activator/0": 1}
         return known | {f"podMonitor/monitoring/{part}/0": count for part, count in parts.items()}

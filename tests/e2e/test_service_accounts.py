@@ -50,6 +50,7 @@ NEEDED: dict[tuple[str, str], list[Request]] = {
         ("PATCH", core("tenant-a", "secrets/identity-client"), {}),
         ("PATCH", core("tenant-a", "configmaps/identity-jwks"), {}),
     ],
+    ("audit", "audit"): [],
     ("monitoring", "prometheus"): [("GET", "/metrics", {})],
     ("knative-serving", "activator"): [],
     ("default", "management-service"): [

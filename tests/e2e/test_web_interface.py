@@ -164,7 +164,7 @@ def test_callers_notice_nothing_while_keys_are_changed(lab: Lab, rest: Managemen
 
 
 def told(lab: Lab) -> Iterator[str]:
-    for file in [*(lab.home / "logs").rglob("*"), lab.home / "audit.log", lab.home / "control-plane.log"]:
+    for file in [*(lab.home / "logs").rglob("*"), lab.home / "control-plane.log"]:
         if file.is_file():
             yield file.read_text(errors="replace")
 

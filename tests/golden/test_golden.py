@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from iiab_lab.engines.embedded.envoy import activator, authorization, edge, ingress, sidecar
+from iiab_lab.engines.embedded.envoy import activator, edge, guard, ingress, sidecar
 from iiab_lab.engines.embedded.envoy.snapshot import TYPES, Snapshot
-from iiab_lab.engines.embedded.objects.kinds import AUTHORIZATION_POLICY, GATEWAY, PEER_AUTHENTICATION, POD
+from iiab_lab.engines.embedded.objects.kinds import GATEWAY, POD
 from iiab_lab.engines.embedded.processes.proxy import FileProxy
 
-from .world import YamlWorld, real
+from .world import YamlWorld, real, unreal
 
 HERE = Path(__file__).parent
 IDENTITY = sidecar.Identity("CERTIFICATE", "KEY", "CA")
@@ -37,11 +37,12 @@ def of_edge(world: YamlWorld) -> Out:
     made = edge.translate(world, world.of_kind(GATEWAY), Same())
     verdicts: dict[str, Any] = defaultdict(dict)
     for one in made.attached:
-        verdicts[one.name] = {"Accepted": list(one.accepted), "ResolvedRefs": list(one.resolved)}
+        partly = {"PartiallyInvalid": list(one.partly)} if one.partly else {}
+        verdicts[one.name] = {"Accepted": list(one.accepted), "ResolvedRefs": list(one.resolved), **partly}
     for policy, conditions in made.policies:
         verdicts[f"{policy['kind'].lower()}/{policy['metadata']['name']}"] = {t: list(v) for t, v in conditions.items()}
-    listeners = {name: list(verdict) for name, verdict in made.listeners.items()}
-    return made.snapshot, {"verdicts": dict(verdicts), "certificates": listeners}
+    listeners = {name: {t: list(v) for t, v in one.conditions.items()} for name, one in made.listeners.items()}
+    return made.snapshot, {"verdicts": dict(verdicts), "listener_verdicts": listeners}
 
 
 def of_pod(world: YamlWorld) -> sidecar.Pod:
@@ -51,23 +52,27 @@ def of_pod(world: YamlWorld) -> sidecar.Pod:
     return sidecar.Pod(pod, own, {port: f"/run/{port}" for port in ports})
 
 
+def guard_of(world: YamlWorld, pod: sidecar.Pod) -> guard.Guard:
+    return guard.of_pod(world, pod.object, pod.ports, IDENTITY.root)
+
+
 def of_ingress(world: YamlWorld) -> Out:
     pod = of_pod(world)
-    policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
-    return ingress.snapshot(world, pod, IDENTITY, policies), {}
+    made = ingress.translate(world, pod, IDENTITY, guard_of(world, pod))
+    verdicts = {"refused": made.refused, "missing": made.missing}
+    return made.snapshot, {
+        name: {str(key): said for key, said in found.items()} for name, found in verdicts.items() if found
+    }
 
 
 def of_sidecar(world: YamlWorld) -> Out:
     pod = of_pod(world)
-    policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
-    mode = sidecar.peer_mode(world.list(PEER_AUTHENTICATION), pod.object)
-    return sidecar.snapshot(pod, IDENTITY, mode, policies, sidecar.queue(world, pod.object)), {}
+    return sidecar.snapshot(pod, IDENTITY, guard_of(world, pod), sidecar.queue(world, pod.object)), {}
 
 
 def of_activator(world: YamlWorld) -> Out:
     pod = of_pod(world)
-    policies = authorization.selecting(world.list(AUTHORIZATION_POLICY), pod.object, sidecar.ROOT)
-    return activator.snapshot(pod, IDENTITY, "STRICT", policies), {}
+    return activator.snapshot(pod, IDENTITY, guard_of(world, pod)), {}
 
 
 TRANSLATIONS = {"activator": of_activator, "edge": of_edge, "ingress": of_ingress, "sidecar": of_sidecar}
@@ -83,19 +88,12 @@ def translated(file: Path) -> Out:
 def test_the_translation_is_as_recorded(file: Path, request: pytest.FixtureRequest) -> None:
     snapshot, verdicts = translated(file)
     parts = {name: dict(getattr(snapshot, name)) for name in TYPES if getattr(snapshot, name)}
-    text = yaml.safe_dump(real_free(parts | verdicts), sort_keys=False, width=120, allow_unicode=True)
+    text = yaml.safe_dump(unreal(parts | verdicts), sort_keys=False, width=120, allow_unicode=True)
     recorded = HERE / "out" / file.name
     if request.config.getoption("regen"):
         recorded.write_text(text)
     assert recorded.exists(), "run: pytest tests/golden --regen"
     assert text == recorded.read_text()
-
-
-def real_free(value: Any) -> Any:
-    """Plain data without the aliases YAML would draw between equal parts."""
-    if isinstance(value, dict):
-        return {name: real_free(item) for name, item in value.items()}
-    return [real_free(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 @EACH

@@ -1,6 +1,7 @@
 """YAML of Kubernetes objects → a `World` that translations read, each object checked and defaulted as the store does.
 
-`CERTIFICATE`, `KEY`, `CA` and `JWKS` stand in the YAML for what differs with every run; `real` puts fresh ones in.
+`CERTIFICATE`, `KEY`, `CA` and `JWKS` stand in the YAML for what differs with every run; `real` puts fresh ones in, `unreal`
+the words back.
 """
 
 from __future__ import annotations
@@ -27,17 +28,18 @@ REGISTRY = Registry.load()
 
 
 class YamlWorld:
-    def __init__(self, file: Path) -> None:
+    def __init__(self, source: Path | str) -> None:
+        """A file, or its text."""
         self.objects: dict[tuple[Kind, Key], Object] = {}
-        for document in yaml.safe_load_all(file.read_text()):
-            self._add(document)
+        for document in yaml.safe_load_all(source if isinstance(source, str) else source.read_text()):
+            self.add(document)
 
-    def _add(self, obj: Object) -> None:
+    def add(self, obj: Object) -> None:
         resource = REGISTRY.for_object(obj)
         assert resource, f"{obj['apiVersion']} {obj['kind']} is not served"
         text = obj.pop("stringData", {})
         if text:
-            obj["data"] = {name: base64.b64encode(value.encode()).decode() for name, value in text.items()}
+            obj["data"] = {name: base64.b64encode(real(value).encode()).decode() for name, value in text.items()}
         assert not list(structural.unknown_fields(obj, resource.schema)), obj["metadata"]["name"]
         structural.default(obj, resource.schema)
         structural.check(obj, resource.schema, resource.kind.kind, resource.kind.group)
@@ -65,6 +67,15 @@ def real(value: Any) -> Any:
     for word, meant in _genuine().items():
         text = text.replace(f'"{word}"', json.dumps(meant))
     return json.loads(text)
+
+
+def unreal(value: Any) -> Any:
+    """Plain data without aliases that YAML would draw between equal parts, and with the words in place of what is genuine."""
+    if isinstance(value, dict):
+        return {name: unreal(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [unreal(item) for item in value]
+    return next((word for word, meant in _genuine().items() if value == meant), value)
 
 
 @cache

@@ -15,6 +15,7 @@ import pytest
 from iiab_lab.errors import UsageError
 from iiab_lab.models import iris
 from iiab_lab.models.__main__ import write
+from iiab_lab.models.versions import v3
 from iiab_lab.runtimes.storage import fetch
 
 
@@ -93,6 +94,74 @@ def test_what_is_no_matrix_of_four_columns_is_400(served: httpx.Client, body: di
 def test_metrics_are_kserves(served: httpx.Client) -> None:
     served.post("/v1/models/iris:predict", json={"instances": [[1, 1, 1, 1]]})
     assert 'request_predict_seconds_count{model_name="iris"}' in served.get("/metrics").text
+
+
+def counter(served: httpx.Client, series: str) -> float:
+    return sum(float(line.split()[-1]) for line in served.get("/metrics").text.splitlines() if line.startswith(series))
+
+
+def test_predictions_are_counted_by_class(served: httpx.Client) -> None:
+    series = [f'model_predictions_total{{class="{kind}",model_name="iris"}}' for kind in range(3)]
+    before = [counter(served, one) for one in series]
+    rows = [[5.1, 3.5, 1.4, 0.2], [6.5, 3.0, 5.5, 1.8], [5.0, 3.5, 1.4, 0.2]]
+    served.post("/v1/models/iris:predict", json={"instances": rows})
+    assert [counter(served, one) - old for one, old in zip(series, before, strict=True)] == [2, 0, 1]
+
+
+def test_the_truth_that_comes_later_is_counted_for_the_revision_that_answered(served: httpx.Client) -> None:
+    said = [(f"iris-predictor-0000{revision}", 1, label) for revision, label in ((1, 1), (1, 2), (2, 1.0))]
+    body = {"feedback": [dict(zip(("answered_by", "predicted", "label"), one, strict=True)) for one in said]}
+    assert served.post("/v1/models/iris/feedback", json=body).json() == {"counted": 3}
+    for revision, outcome, count in ((1, "right", 1), (1, "wrong", 1), (2, "right", 1), (2, "wrong", 0)):
+        labels = f'answered_by="iris-predictor-0000{revision}",model_name="iris",outcome="{outcome}"'
+        assert counter(served, f"model_feedback_total{{{labels}}}") == count, labels
+
+
+GOOD = {"answered_by": "iris-predictor-00001", "predicted": 1, "label": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("iris", {"feedback": []}, 422),
+        ("iris", {}, 422),
+        ("iris", {"feedback": [GOOD | {"answered_by": 'x"}\n'}]}, 422),
+        ("iris", {"feedback": [GOOD | {"more": 1}]}, 422),
+        ("iris", {"feedback": [{"predicted": 1, "label": 1}]}, 422),
+        ("other", {"feedback": [GOOD]}, 404),
+    ],
+)
+def test_what_is_no_feedback_is_refused(served: httpx.Client, path: str, body: dict, status: int) -> None:
+    assert served.post(f"/v1/models/{path}/feedback", json=body).status_code == status
+
+
+def test_a_client_makes_no_more_than_a_hundred_series(served: httpx.Client) -> None:
+    many = [GOOD | {"answered_by": f"stranger-{index}"} for index in range(300)]
+    served.post("/v1/models/iris/feedback", json={"feedback": many})
+    names = {
+        line.split("answered_by=")[1].split(",")[0]
+        for line in served.get("/metrics").text.splitlines()
+        if line.startswith("model_feedback_total")
+    }
+    assert len(names) == 101 and '"other"' in names
+
+
+def test_a_version_that_fails_on_some_flowers_is_served_confined_and_answers_500_for_those(tmp_path: Path) -> None:
+    estimator, report = v3()
+    write(tmp_path / "model", estimator, report)
+    process = server(tmp_path / "model", tmp_path / "app")
+    try:
+        transport = httpx.HTTPTransport(uds=str(tmp_path / "app"))
+        with httpx.Client(transport=transport, base_url="http://iris", timeout=5) as client:
+            ready(process, client)
+            rows = iris.split().held_out[:8].tolist()  # each failure's traceback goes into a pipe that nobody empties
+            answers = [client.post("/v1/models/iris:predict", json={"instances": [row]}) for row in rows]
+    finally:
+        process.terminate()
+        process.wait(20)
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [500, 200, 500, 200, 200, 200, 200, 500]
+    assert "unknown categories" in next(answer.text for answer in answers if answer.status_code == 500)
 
 
 @pytest.mark.parametrize("content", [None, b"no pickle"])

@@ -22,8 +22,9 @@ class Echo(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         said = json.dumps({"path": self.path, "headers": dict(self.headers), "body": body}).encode()
-        self.send_response(418)
+        self.send_response(int(self.headers.get("x-status", 418)))
         self.send_header("x-request-id", "r-1")
+        self.send_header("knative-serving-revision", self.headers.get("x-revision", ""))
         self.end_headers()
         self.wfile.write(said)
 
@@ -115,3 +116,13 @@ def test_no_platform_is_an_error_with_the_cure(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(NotRunning) as error:
         Target.connect()
     assert error.value.cure == "start it: iiab up"
+
+
+def test_an_answer_is_awaited_from_who_is_meant(ports: tuple[int, int]) -> None:
+    client = InferenceClient(target(ports))
+    said = {"x-status": "200", "x-revision": "iris-b-predictor-00001"}
+    assert client.await_answer("iris", [[1.0]], said, "iris-b").revision == "iris-b-predictor-00001"
+    with pytest.raises(TrafficError, match=r"iris-a did not answer.*iris-b-predictor-00001: 200"):
+        client.await_answer("iris", [[1.0]], said, "iris-a", seconds=0)
+    with pytest.raises(TrafficError, match="nobody: 418"):
+        client.await_answer("iris", [[1.0]], seconds=0)

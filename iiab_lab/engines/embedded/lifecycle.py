@@ -29,7 +29,7 @@ from .processes.supervisor import kill_leftovers
 
 RECORD = "platform.json"
 # What a reset forgets; stores that were set aside stay.
-_STATE = ("store.db", "store.db-*", "pods", "volumes", "logs", "proxies", "pki", "run", "audit.log*")
+_STATE = ("store.db", "store.db-*", "pods", "volumes", "logs", "proxies", "pki", "run")
 _START_SECONDS, _STOP_SECONDS = 30.0, 20.0
 
 

@@ -86,7 +86,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         stack.push_async_callback(machine.supervisor.close)
 
         tokens = Tokens(credentials.token_key, store.read)
-        metrics, authorizer, audit = ApiMetrics(), Authorizer(store), Audit(home / "audit.log")
+        metrics, authorizer, audit = ApiMetrics(), Authorizer(store), Audit(home / "logs" / "kubernetes" / "audit.log")
         stack.callback(audit.close)
         load = stack.enter_context(MeasuredLoad(run, machine.dial, QueueMetrics(metrics.registry)))
         journal = FileJournal(home / "logs" / "autoscaler.jsonl", metrics.registry)

@@ -19,6 +19,7 @@ from .controllers.gateway import GatewayController
 from .controllers.gateway_class import GatewayClassController
 from .controllers.horizontal_pod_autoscaler import HorizontalPodAutoscalerController
 from .controllers.inference_service import InferenceServiceController
+from .controllers.ingress_gateway import IngressGatewayController
 from .controllers.issuer import IssuerController
 from .controllers.job import JobController
 from .controllers.knative_route import RouteController
@@ -33,6 +34,8 @@ from .controllers.rate_limit import RateLimitController
 from .controllers.replica_set import ReplicaSetController
 from .controllers.resource_quota import ResourceQuotaController
 from .controllers.revision import RevisionController
+from .controllers.revision_collector import RevisionCollector
+from .controllers.revision_labels import RevisionLabelsController
 from .controllers.scheduler import Scheduler
 from .controllers.serverless_service import ServerlessServiceController
 from .controllers.sidecar import SidecarController
@@ -77,6 +80,8 @@ def controllers(
         ConfigurationController(client, clock),
         RevisionController(client, clock),
         RouteController(client, clock),
+        RevisionLabelsController(client, clock),
+        RevisionCollector(client, clock),
         PodAutoscalerController(client, load, clock, journal),
         HpaClassController(client, clock),
         ServerlessServiceController(client),
@@ -87,5 +92,6 @@ def controllers(
         GatewayController(client, proxies, clock),
         RateLimitController(client),
         SidecarController(client, proxies, clock, record("istiod")),
+        IngressGatewayController(client, proxies, clock, record("istiod")),
         MonitorsController(client, f"127.0.0.1:{ports['kubernetes']}"),
     ]

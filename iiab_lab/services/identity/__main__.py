@@ -11,6 +11,7 @@ import uvicorn
 from kubernetes import client, config
 
 from ..account import connect
+from ..audited import Audited
 from ..listen import listening
 from .app import application
 from .clients import Clients
@@ -26,7 +27,8 @@ def main() -> int:
     keys = KeyRing.open(core, _namespace())
     clients = Clients(core, keys.jwks(), _namespace())
     threading.Thread(target=clients.follow, daemon=True, name="namespaces").start()
-    settings = uvicorn.Config(application(keys, clients), access_log=False, log_level="warning")
+    app = Audited(application(keys, clients), silent=("/healthz", "/metrics"))
+    settings = uvicorn.Config(app, access_log=False, log_level="warning")
     uvicorn.Server(settings).run(sockets=[listening(arguments.port)])
     clients.stop()
     return 0

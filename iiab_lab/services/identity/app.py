@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from ..audited import known_as
 from .clients import TENANT, Client, Clients
 from .keys import KeyRing
 
@@ -48,6 +49,7 @@ def application(keys: KeyRing, clients: Clients, now: Callable[[], float] = time
         client = clients.verify(client_id, client_secret)
         if client is None:
             return _refuse("invalid_client", 401)
+        known_as(request, client.name, client.name if client.role == TENANT else "")
         if not set(form.get("scope", SCOPE).split()) <= {SCOPE}:
             return _refuse("invalid_scope", 400)
         tokens.labels("issued").inc()

@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from ..account import connect
+from ..audited import Audited
 from ..listen import listening
 from .app import application
 from .platform import Platform
@@ -34,7 +35,8 @@ def main() -> int:
     stop = threading.Event()
     for work, name in ((services.last_use.follow, "last-use"), (lambda: expire(services.publisher, stop), "expiry")):
         threading.Thread(target=work, daemon=True, name=name).start()
-    settings = uvicorn.Config(application(services), access_log=False, log_level="warning", proxy_headers=False)
+    app = Audited(application(services), silent=("/health", "/metrics"))
+    settings = uvicorn.Config(app, access_log=False, log_level="warning", proxy_headers=False)
     uvicorn.Server(settings).run(sockets=[listening(arguments.port)])
     stop.set()
     services.last_use.stop()

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import ssl
+from random import Random
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -14,14 +15,17 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from .call import Call
 
 TIMEOUT = "timeout"
+_SHORT = 256  # bytes of an answer that can be kept
 
 
 class Answer(NamedTuple):
-    """`status` is 0 where none came, and then `error` says why."""
+    """`status` is 0 where none came, and then `error` says why. `asked` counts the call's bodies; `said` is what was kept."""
 
     status: int
     error: str = ""
     revision: str = ""
+    asked: int = 0
+    said: str = ""
 
 
 class Asking:
@@ -31,7 +35,7 @@ class Asking:
     """
 
     def __init__(self, call: Call, connections: int) -> None:
-        self._call = call
+        self._call, self._bodies, self._chance = call, call.bodies or (call.body,), Random(0)  # noqa: S311 - not secret
         trust = ssl.create_default_context(cafile=call.ca or None) if call.url.startswith("https:") else True
         connector = aiohttp.TCPConnector(limit=connections, ssl=trust, resolver=_Resolver(call.resolve))
         self._session = aiohttp.ClientSession(connector=connector, headers=dict(call.headers), auto_decompress=False)
@@ -43,18 +47,19 @@ class Asking:
         await self._session.close()
 
     async def __call__(self, patience: float) -> Answer:
-        call = self._call
+        call, asked = self._call, self._chance.randrange(len(self._bodies))
         try:
             async with (
                 asyncio.timeout(patience),
-                self._session.request(call.method, call.url, data=call.body, allow_redirects=False) as answer,
+                self._session.request(call.method, call.url, data=self._bodies[asked], allow_redirects=False) as answer,
             ):
-                await answer.read()
-                return Answer(answer.status, revision=answer.headers.get(call.revision_header, ""))
+                content = await answer.read()
+                said = content.decode(errors="replace") if call.keep and len(content) < _SHORT else ""
+                return Answer(answer.status, "", answer.headers.get(call.revision_header, ""), asked, said)
         except TimeoutError:
-            return Answer(0, TIMEOUT)
+            return Answer(0, TIMEOUT, asked=asked)
         except (aiohttp.ClientError, OSError) as error:
-            return Answer(0, _named(error))
+            return Answer(0, _named(error), asked=asked)
 
 
 class _Resolver(AbstractResolver):

@@ -1,24 +1,27 @@
-"""An inference client and what it is to ask → one prepared request, as the generator's process sends it again and again."""
+"""An inference client and what it is to ask → prepared requests, as the generator's process sends them again and again."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import UsageError
-from ..client import InferenceClient, Rows, infer_call, predict_call
+from ..client import REVISION_HEADER, InferenceClient, Rows, infer_call, predict_call
 
-REVISION_HEADER = "Knative-Serving-Revision"
+MOST_BODIES = 65_535
 SETOSA: Rows = ((5.1, 3.5, 1.4, 0.2),)
 
 
 @dataclass(frozen=True)
 class Call:
     """`resolve` and `ca` as of InferenceClient. `revision_header` is the header in which an answer says who gave it.
+
+    `bodies`, where there are any, are what is sent in place of `body`: each request draws one at random. `keep` records what
+    the answers said, which is for answers that are short and few.
 
     Only loopback is called, and hosts in `trusted`; UsageError otherwise. Use `of` or `predict`, which trust what the
     client's Target names.
@@ -32,8 +35,12 @@ class Call:
     resolve: Mapping[str, str] = field(default_factory=dict)
     revision_header: str = REVISION_HEADER
     trusted: Sequence[str] = ()
+    bodies: Sequence[str] = ()
+    keep: bool = False
 
     def __post_init__(self) -> None:
+        if len(self.bodies) > MOST_BODIES:
+            raise UsageError(f"{len(self.bodies):,} bodies are too many.", f"at most {MOST_BODIES:,}")
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{self.url!r} is no address of a service.", "http://HOST:PORT/PATH")
@@ -63,6 +70,12 @@ class Call:
     def predict(cls, client: InferenceClient, model: str, rows: Rows = SETOSA, v2: bool = False) -> Call:
         """V1 of KServe's protocol, or the Open Inference Protocol."""
         return cls.of(client, *(infer_call if v2 else predict_call)(model, rows))
+
+    @classmethod
+    def each(cls, client: InferenceClient, model: str, rows: Rows) -> Call:
+        """V1, one of the rows at a time; the answers are kept."""
+        bodies = [json.dumps(predict_call(model, [row])[1]) for row in rows]
+        return replace(cls.predict(client, model, rows[:1]), bodies=bodies, keep=True)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -104,9 +104,11 @@ class Generator:
         self._record(phase, due, waited, waited, Answer(0, why))
 
     def _record(self, phase: int, due: float, lateness: float, held: float, answer: Answer) -> None:
-        words = self.outbox.word("errors", answer.error), self.outbox.word("revisions", answer.revision)
+        said = (("errors", answer.error), ("revisions", answer.revision), ("answers", answer.said))
+        error, revision, text = (self.outbox.word(kind, word) for kind, word in said)
         latency = time.perf_counter() - due
-        self.outbox.add(Record(due - self._began, lateness, held, latency, answer.status, *words, phase))
+        times = due - self._began, lateness, held, latency
+        self.outbox.add(Record(*times, answer.status, error, revision, phase, answer.asked, text))
 
     # How it ends
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from .call import SETOSA, Call
 from .child import Child
 from .phases import Phase
 from .plan import plan as read_plan
-from .wire import DIED, DONE, STOPPED
+from .wire import DIED, DONE, KINDS, STOPPED
 
 if TYPE_CHECKING:
     import pandas
 
+_LOOK = 0.1  # seconds
 _RECENT = 12  # chunks of a tenth of a second: a little more than the second that is looked at
 _STILL = {"at": 0.0, "in_flight": 0, "waiting": 0, "busy": 0.0}
 _PATIENCE = 30.0  # seconds for the process to begin
@@ -71,7 +73,7 @@ class Load:
         self.call, self.plan, self.bounds = call, read_plan(plan), bounds or Bounds()
         self.bounds.check(self.plan)
         self.ended, self._began = "", 0.0
-        self._words: dict[str, list[str]] = {"errors": [""], "revisions": [""]}
+        self._words: dict[str, list[str]] = {kind: [""] for kind in KINDS}
         self._chunks: list[bytes] = []
         self._ticks: list[dict[str, float]] = []
         self._seen: Counter[int | str] = Counter()
@@ -146,6 +148,19 @@ class Load:
         if self.ended == DIED:
             raise TrafficError(f"The load generator ended early: {self._child.last_words()}", _CURE)
         return self
+
+    def await_revision(self, prefix: str, answers: int = 100, seconds: float = 30) -> Load:
+        """Itself, once the newest answers all came from revisions that begin so. Raises TrafficError where they do not."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            newest = self.frame()["revision"].tail(answers)
+            if len(newest) == answers and newest.str.startswith(prefix).all():
+                return self
+            self._over.wait(_LOOK)
+        others = f"{len(newest)} answers, of {', '.join(sorted(set(newest))) or 'nobody'}"
+        raise TrafficError(
+            f"Not all go to {prefix} after {seconds:.0f} s: {others}.", "look at: kubectl get virtualservice"
+        )
 
     def stop(self) -> None:
         """Nothing more is sent; what is in flight has a second to come back. Nothing where it is over."""

@@ -37,7 +37,8 @@ def requests(records: Array, phases: Sequence[Phase], words: Words, began: float
 
     `time` (UTC) and `due` (seconds) say when; `lateness_ms` is from due to sent, of which `held_ms` was spent waiting for a free
     connection; `latency_ms` runs from due to the last byte, or to giving up; `status` is 0 where no answer came, and then
-    `error` says why; `revision` is who answered, where the answer said so.
+    `error` says why; `revision` is who answered, where the answer said so; `asked` counts the call's bodies, and `answer` is
+    what was kept of what came back.
     """
     import pandas
 
@@ -49,7 +50,10 @@ def requests(records: Array, phases: Sequence[Phase], words: Words, began: float
     }
     columns |= {f"{name}_ms": records[name].astype(float) * 1e3 for name in ("lateness", "held", "latency")}
     columns["status"] = records["status"].astype(int)
-    columns |= {name: numpy.array(words[f"{name}s"], dtype=object)[records[name]] for name in ("error", "revision")}
+    columns |= {
+        name: numpy.array(words[f"{name}s"], dtype=object)[records[name]] for name in ("error", "revision", "answer")
+    }
+    columns["asked"] = records["asked"].astype(int)
     return pandas.DataFrame(columns)
 
 

@@ -1,6 +1,6 @@
 """Records and events → frames on a pipe and back: what the generator's process tells its parent while it runs.
 
-A frame is one byte of kind, four of length, then its content: `E` an event as JSON, `R` records of 28 bytes each, one per
+A frame is one byte of kind, four of length, then its content: `E` an event as JSON, `R` records of 32 bytes each, one per
 request that came to an end.
 """
 
@@ -11,8 +11,9 @@ import struct
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
-_HEAD, _RECORD = struct.Struct("<cI"), struct.Struct("<dfffHHHH")
+_HEAD, _RECORD = struct.Struct("<cI"), struct.Struct("<dfffHHHHHH")
 _WORDS = 1000
+KINDS = ("errors", "revisions", "answers")
 # Why a run came to its end, and words that stand in a record's `error` where a request was not sent or not waited for.
 DONE, STOPPED, BOUND, DIED, UNSENT = "done", "stopped", "bound", "died", "unsent"
 # The same record as numpy reads it.
@@ -25,13 +26,15 @@ DTYPE = [
     ("error", "<u2"),
     ("revision", "<u2"),
     ("phase", "<u2"),
+    ("asked", "<u2"),
+    ("answer", "<u2"),
 ]
 
 
 class Record(NamedTuple):
     """Seconds. `due` counts from the beginning of the run; `lateness` is from due to sent, of which `held` was spent waiting for
-    a free connection; `latency` is from due to the last byte. `status` is 0 where no answer came. `error` and `revision`
-    are numbers of words that an event has told before; 0 is "".
+    a free connection; `latency` is from due to the last byte. `status` is 0 where no answer came. `error`, `revision` and
+    `answer` are numbers of words that an event has told before; 0 is "". `asked` counts the call's bodies.
     """
 
     due: float
@@ -42,6 +45,8 @@ class Record(NamedTuple):
     error: int
     revision: int
     phase: int
+    asked: int
+    answer: int
 
 
 class Outbox:
@@ -49,7 +54,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._records = bytearray()
-        self._words: dict[str, dict[str, int]] = {"errors": {"": 0}, "revisions": {"": 0}}
+        self._words: dict[str, dict[str, int]] = {kind: {"": 0} for kind in KINDS}
 
     def add(self, record: Record) -> None:
         self._records += _RECORD.pack(*record)

@@ -210,9 +210,11 @@ def test_the_end_of_a_block_and_stop_all_end_a_run() -> None:
 
 
 PARENT = """
+import signal
 import sys
 from iiab_lab.traffic.load.call import Call
 from iiab_lab.traffic.load.handle import Load
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born ignoring it
 run = Load(Call(sys.argv[1]), "constant:10:1h")
 print(run.pid, flush=True)
 run.wait()
@@ -262,6 +264,31 @@ def test_a_prediction_goes_out_as_the_inference_client_sends_it(v2: bool) -> Non
         expected[name] for name in ("path", "Authorization", "Content-Type")
     }
     assert json.loads(sent["body"]) == json.loads(expected["body"])
+
+
+async def echo(server: Server, request: aiohttp.web.Request) -> aiohttp.web.StreamResponse:
+    (row,) = json.loads(server.heard[-1]["body"])["instances"]
+    return aiohttp.web.json_response({"predictions": row}, headers={"Knative-Serving-Revision": f"m-{row[0]:.0f}"})
+
+
+def test_each_request_draws_its_row_and_the_answer_is_kept_beside_it() -> None:
+    rows = [[1.0], [2.0], [3.0]]
+    with serving(echo) as server:
+        client = InferenceClient(target(server))
+        frame = Load(Call.each(client, "iris", rows), SECOND).wait().frame()
+    assert sorted({text["body"] for text in server.heard}) == [json.dumps({"instances": [row]}) for row in rows]
+    for asked, answer, revision in zip(frame["asked"], frame["answer"], frame["revision"], strict=True):
+        assert json.loads(answer) == {"predictions": rows[asked]} and revision == f"m-{rows[asked][0]:.0f}"
+    assert frame["asked"].value_counts().min() > 15
+
+
+def test_answers_are_kept_only_where_that_was_asked_for_and_they_are_short() -> None:
+    async def long(server: Server, request: object) -> aiohttp.web.StreamResponse:
+        return aiohttp.web.Response(text="x" * 1000)
+
+    for handler, keep in ((fine, False), (long, True)):
+        with serving(handler) as server:
+            assert set(Load(server.call(keep=keep), Phase.constant("few", 20, 0.5)).wait().frame()["answer"]) == {""}
 
 
 def test_load_goes_to_loopback_and_to_the_targets_own_hosts_alone() -> None:

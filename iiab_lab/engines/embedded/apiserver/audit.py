@@ -25,6 +25,7 @@ _MOST, _KEPT = 20 * 2**20, 4
 
 class Audit:
     def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._file = RotatingFileHandler(path, maxBytes=_MOST, backupCount=_KEPT, delay=True)
         waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
         self._logger = logging.Logger("audit")

@@ -14,7 +14,7 @@ from ..store.registry import Resource
 from . import cells
 
 _STEP = re.compile(
-    r"\.([A-Za-z0-9_-]+(?:\\\.[A-Za-z0-9_/-]+)*)|\[\?\(@\.(\w+)==['\"]([^'\"]*)['\"]\)\]|\[(\d+|\*)\]|\['([^']+)'\]"
+    r"\.([A-Za-z0-9_-]+(?:\\\.[A-Za-z0-9_/-]+)*)|\[\?\(@\.(\w+)==['\"]?([^'\")]*)['\"]?\)\]|\[(\d+|\*)\]|\['([^']+)'\]"
 )
 _NAME = {"name": "Name", "type": "string", "format": "name", "priority": 0, "description": ""}
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
@@ -94,6 +94,10 @@ def _type(column: Column) -> str:
     return "string" if column["type"] == "date" else str(column["type"])
 
 
+def _compared(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _shown(obj: Object, include: str) -> Object:
     if include == "Object":
         return obj
@@ -108,5 +112,5 @@ def _step(value: Any, step: re.Match[str]) -> list[Any]:
     if not isinstance(value, list):
         return []
     if key:
-        return [item for item in value if isinstance(item, dict) and str(item.get(key)) == equals]
+        return [item for item in value if isinstance(item, dict) and _compared(item.get(key)) == equals]
     return value if index == "*" else value[int(index) : int(index) + 1]

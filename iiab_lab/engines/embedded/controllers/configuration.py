@@ -13,7 +13,7 @@ from ..objects.meta import Object, key_of, labels_of, owner_keys
 from ..objects.names import KN_CONFIGURATION
 from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Result, Watch
-from ..rules import knative
+from ..rules import knative, knative_names
 
 
 class ConfigurationController:
@@ -31,12 +31,28 @@ class ConfigurationController:
         latest = self._client.get(REVISION, key_of(wanted))
         if latest is None:
             latest = await self._client.create(wanted)
-        ready = self._latest_ready(configuration)
+        elif knative_names.is_taken(wanted, latest):
+            await self._client.set_status(CONFIGURATION, key, self._taken(configuration, latest))
+            return None
+        ready = self._latest_ready(configuration, latest)
         await self._client.set_status(CONFIGURATION, key, self._status(configuration, latest, ready))
         return None
 
-    def _latest_ready(self, configuration: Object) -> str:
-        """The youngest that is or was ready: a Revision that fails later does not hand traffic back by itself."""
+    def _taken(self, configuration: Object, found: Object) -> Object:
+        why = f'revisions.serving.knative.dev "{found["metadata"]["name"]}" already exists'
+        message = f"Revision creation failed with message: {why}."
+        made = condition("Ready", False, "RevisionFailed", message, now=rfc3339(self._clock.now()))
+        before = configuration.get("status") or {}
+        generation = configuration["metadata"].get("generation", 1)
+        return {**before, "observedGeneration": generation, "conditions": merge(before.get("conditions"), [made])}
+
+    def _latest_ready(self, configuration: Object, latest: Object) -> str:
+        """The youngest that is or was ready: a Revision that fails later does not hand traffic back by itself.
+
+        One that the template names comes first, however old it is.
+        """
+        if knative_names.name(configuration["spec"]["template"]) and is_true(latest, "Ready"):
+            return str(latest["metadata"]["name"])
         listed = self._client.list(
             REVISION, configuration["metadata"]["namespace"], {KN_CONFIGURATION: configuration["metadata"]["name"]}
         )
@@ -62,4 +78,4 @@ class ConfigurationController:
 
 
 def _generation(revision: Object) -> int:
-    return int(labels_of(revision)["serving.knative.dev/configurationGeneration"])
+    return int(labels_of(revision)[knative_names.GENERATION])

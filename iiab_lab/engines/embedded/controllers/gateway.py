@@ -3,23 +3,29 @@
 Reads:  Gateways, HTTPRoutes, SecurityPolicies, BackendTrafficPolicies, BackendTLSPolicies, EnvoyProxies, ReferenceGrants,
         Services and their EndpointSlices, Secrets, ConfigMaps, Namespaces, the Gateway's Pods.
 Writes: the proxy's Deployment, Service and ServiceAccount; its configuration; status of Gateways, HTTPRoutes and policies.
-Wakes:  on the Gateway, and on each of those for every Gateway: one Envoy's configuration depends on them all.
+Wakes:  on the Gateway; on each of those for every Gateway, as one Envoy's configuration depends on them all; on Services,
+        EndpointSlices, Secrets and ConfigMaps for the Gateways that asked for them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Collection, Hashable, Sequence
 
 from ..envoy import edge
-from ..envoy.attachment import Verdict
+from ..envoy.edge import Edge
+from ..envoy.indexed import SERVICE_NAME
+from ..envoy.verdicts import Verdict
 from ..objects import kinds
 from ..objects.conditions import is_true
-from ..objects.kinds import BACKEND_TRAFFIC_POLICY, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, POD, SECURITY_POLICY, Key
-from ..objects.meta import Object, annotations_of, key_of
+from ..objects.kinds import BACKEND_TRAFFIC_POLICY, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, POD, SECURITY_POLICY, Key, Kind
+from ..objects.meta import Object, annotations_of, edition, key_of, labels_of
 from ..objects.names import PORTS
 from ..objects.pods import standing
 from ..objects.times import rfc3339
-from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
+from ..reconcile.culprits import culprits, gist
+from ..reconcile.ports import Client, Clock, Mapper, Proxy, Rejected, Result, Watch
 from ..rules import gateway_proxy, gateway_status
 
 _INPUTS = (
@@ -30,12 +36,8 @@ _INPUTS = (
     kinds.BACKEND_TLS_POLICY,
     kinds.ENVOY_PROXY,
     kinds.REFERENCE_GRANT,
-    kinds.SERVICE,
-    kinds.ENDPOINT_SLICE,
-    kinds.SECRET,
-    kinds.CONFIG_MAP,
-    kinds.NAMESPACE,
 )
+_ASKED_FOR = (kinds.SECRET, kinds.CONFIG_MAP)
 
 
 class GatewayController:
@@ -43,11 +45,16 @@ class GatewayController:
 
     def __init__(self, client: Client, proxy: Proxy, clock: Clock) -> None:
         self._client, self._proxy, self._clock = client, proxy, clock
-        self._parked: dict[Key, dict[str, str]] = {}  # Gateway → route → why Envoy refuses it
+        self._verdicts: dict[Key, _Verdicts] = {}
+        self._asked: dict[Key, set[tuple[Kind, Key]]] = {}  # what each Gateway's configuration was made from
+        self._writing = asyncio.Lock()
         self.watches = (
-            Watch(GATEWAY, lambda gateway: [key_of(gateway)]),
+            Watch(GATEWAY, lambda gateway: [key_of(gateway)], edition),
             Watch(POD, self._of_proxy, standing),
-            *(Watch(kind, self._all) for kind in _INPUTS),
+            Watch(kinds.NAMESPACE, self._all, lambda namespace: tuple(sorted(labels_of(namespace).items()))),
+            *(Watch(kind, self._all, edition) for kind in _INPUTS),
+            Watch(kinds.SERVICE, self._asking(kinds.SERVICE), edition),
+            *(Watch(kind, self._asking(kind)) for kind in (*_ASKED_FOR, kinds.ENDPOINT_SLICE)),
         )
 
     async def reconcile(self, key: Key) -> Result | None:
@@ -57,53 +64,85 @@ class GatewayController:
         for obj in gateway_proxy.infrastructure(gateway):
             await self._client.apply(obj)
         pods = self._client.list(POD, gateway_proxy.NAMESPACE, gateway_proxy.labels(gateway))
-        made, programmed = None, Verdict(False, "NoResources", "Deployment replicas unavailable")
+        made, programmed = None, Verdict(False, "NoResources", "Envoy replicas unavailable")
         for pod in pods:
             if ports := _ports(pod):
                 made, refused = await self._publish(gateway, key_of(pod), ports)
                 programmed = _programmed(pod, refused)
-        await self._report(gateway, made or edge.translate(self._client, gateway, _Any()), programmed)
+        await self._report(gateway, made or self._translated(gateway, _Any(), ()), programmed)
         return None
 
     def _is_ours(self, gateway: Object) -> bool:
         found = self._client.get(GATEWAY_CLASS, Key("", gateway["spec"]["gatewayClassName"]))
         return found is not None and found["spec"]["controllerName"] == gateway_status.CONTROLLER
 
-    async def _publish(self, gateway: Object, pod: Key, ports: dict[int, int]) -> tuple[edge.Edge, Rejected | None]:
-        """All at once; if Envoy refuses, each route is checked alone, the culprits are parked, and the rest goes out."""
-        parked = self._parked.setdefault(key_of(gateway), {})
-        for name in [name for name in parked if not await self._refusal(gateway, ports, name)]:
-            del parked[name]
-        made = edge.translate(self._client, gateway, ports, parked)
-        outcome = await self._proxy.apply(pod, made.snapshot)
-        if not isinstance(outcome, Rejected):
-            return made, None
-        for one in made.attached:
-            if one.name not in parked and (reason := await self._refusal(gateway, ports, one.name)):
-                parked[one.name] = reason
-        made = edge.translate(self._client, gateway, ports, parked)
-        outcome = await self._proxy.apply(pod, made.snapshot)
-        return made, outcome if isinstance(outcome, Rejected) else None
+    async def _publish(self, gateway: Object, pod: Key, ports: dict[int, int]) -> tuple[Edge, Rejected | None]:
+        """All at once; if Envoy refuses, the culprits are found and parked, and the rest goes out."""
+        verdicts = self._verdicts.setdefault(key_of(gateway), _Verdicts())
+        verdicts.forget_changed(edge.editions(self._client, verdicts.parked))
+        made, outcome = await self._applied(gateway, pod, ports, verdicts)
+        if isinstance(outcome, Rejected) and await self._find_culprits(gateway, ports, made, verdicts):
+            made, outcome = await self._applied(gateway, pod, ports, verdicts)
+        if isinstance(outcome, Rejected):
+            return made, outcome
+        verdicts.accept(made)
+        return made, None
 
-    async def _refusal(self, gateway: Object, ports: dict[int, int], name: str) -> str:
-        everything = edge.translate(self._client, gateway, ports)
-        others = {one.name for one in everything.attached} - {name}
-        return await self._proxy.check(edge.translate(self._client, gateway, ports, others).snapshot)
+    async def _applied(
+        self, gateway: Object, pod: Key, ports: dict[int, int], verdicts: _Verdicts
+    ) -> tuple[Edge, object]:
+        made = self._translated(gateway, ports, verdicts.parked)
+        return made, await self._proxy.apply(pod, made.snapshot)
 
-    async def _report(self, gateway: Object, made: edge.Edge, programmed: Verdict) -> None:
-        now, parked = rfc3339(self._clock.now()), self._parked.get(key_of(gateway), {})
+    def _translated(self, gateway: Object, ports: dict[int, int], parked: Collection[str]) -> Edge:
+        made = edge.translate(self._client, gateway, ports, parked)
+        self._asked[key_of(gateway)] = made.asked
+        return made
+
+    async def _find_culprits(self, gateway: Object, ports: dict[int, int], made: Edge, verdicts: _Verdicts) -> bool:
+        """Among what is new since Envoy last took everything; should that not be it, among all."""
+        served = {one.name: edition(one.route) for one in made.attached if one.accepted.holds}
+
+        async def refusal(asked: Sequence[str]) -> str:
+            return await self._proxy.check(edge.translate(self._client, gateway, ports, only=set(asked)).snapshot)
+
+        for suspects in (verdicts.unproven(served), list(served)):
+            asked = [name for name in suspects if name not in verdicts.parked]
+            editions = edge.editions(self._client, set(asked))  # they may change while Envoy is asked
+            if found := await culprits(asked, refusal):
+                verdicts.park({name: gist(why) for name, why in found.items()}, editions)
+                return True
+        return False
+
+    async def _report(self, gateway: Object, made: Edge, programmed: Verdict) -> None:
+        now = rfc3339(self._clock.now())
         await self._client.set_status(GATEWAY, key_of(gateway), gateway_status.gateway(gateway, made, programmed, now))
-        by_route: dict[Key, list] = {}
-        for one in made.attached:
-            by_route.setdefault(key_of(one.route), []).append(one)
-        for key, found in by_route.items():
-            await self._client.set_status(HTTP_ROUTE, key, gateway_status.route(found[0].route, found, parked, now))
-        for policy, verdicts in made.policies:
-            kind = BACKEND_TRAFFIC_POLICY if policy["kind"] == BACKEND_TRAFFIC_POLICY.kind else SECURITY_POLICY
-            await self._client.set_status(kind, key_of(policy), gateway_status.policy(policy, verdicts, gateway, now))
+        async with self._writing:  # two Gateways may each have an entry in one status
+            await self._report_routes(key_of(gateway), made, now)
+            for policy, verdicts in made.policies:
+                kind = BACKEND_TRAFFIC_POLICY if policy["kind"] == BACKEND_TRAFFIC_POLICY.kind else SECURITY_POLICY
+                before = (self._client.get(kind, key_of(policy)) or {}).get("status")
+                status = gateway_status.policy(policy, before, verdicts, gateway, now)
+                await self._client.set_status(kind, key_of(policy), status)
+
+    async def _report_routes(self, gateway: Key, made: Edge | None, now: str) -> None:
+        """Of every route that has, or had, to do with the Gateway."""
+        verdicts = self._verdicts.get(gateway) or _Verdicts()
+        found: dict[Key, list] = {}
+        for one in made.attached if made else ():
+            found.setdefault(key_of(one.route), []).append(one)
+        for route in self._client.list(HTTP_ROUTE):
+            key, before = key_of(route), route.get("status")
+            judged = found[key][0].route if key in found else route
+            if key in found or gateway_status.concerns(before, route, gateway):
+                parents = gateway_status.route(judged, before, gateway, found.get(key, []), verdicts.parked, now)
+                await self._client.set_status(HTTP_ROUTE, key, {"parents": parents})
 
     async def _dismantle(self, key: Key) -> None:
-        self._parked.pop(key, None)
+        self._verdicts.pop(key, None)
+        self._asked.pop(key, None)
+        async with self._writing:
+            await self._report_routes(key, None, rfc3339(self._clock.now()))
         gone = {"metadata": {"name": key.name, "namespace": key.namespace}, "spec": {"listeners": []}}
         for obj in gateway_proxy.infrastructure(gone):
             kind = {"ServiceAccount": kinds.SERVICE_ACCOUNT, "Deployment": kinds.DEPLOYMENT, "Service": kinds.SERVICE}[
@@ -116,6 +155,38 @@ class GatewayController:
 
     def _of_proxy(self, pod: Object) -> list[Key]:
         return self._all(pod) if pod["metadata"]["namespace"] == gateway_proxy.NAMESPACE else []
+
+    def _asking(self, kind: Kind) -> Mapper:
+        def keys(obj: Object) -> list[Key]:
+            own = key_of(obj)
+            if kind == kinds.ENDPOINT_SLICE:
+                own = Key(own.namespace, labels_of(obj).get(SERVICE_NAME, ""))
+            return [gateway for gateway, asked in self._asked.items() if (kind, own) in asked]
+
+        return keys
+
+
+class _Verdicts:
+    """Which routes one Envoy refuses, as long as they and their policies are the same; and which it once took."""
+
+    def __init__(self) -> None:
+        self.parked: dict[str, str] = {}  # why
+        self._parked_as: dict[str, Hashable] = {}
+        self._proven: dict[str, Hashable] = {}
+
+    def park(self, found: dict[str, str], editions: dict[str, Hashable]) -> None:
+        self.parked |= found
+        self._parked_as |= {name: editions.get(name) for name in found}
+
+    def forget_changed(self, editions: dict[str, Hashable]) -> None:
+        self.parked = {name: why for name, why in self.parked.items() if editions.get(name) == self._parked_as[name]}
+
+    def accept(self, made: Edge) -> None:
+        self._proven = {one.name: edition(one.route) for one in made.attached if one.name not in self.parked}
+
+    def unproven(self, served: dict[str, tuple[str, int, bool]]) -> list[str]:
+        """What was not there, or not like this, when Envoy last took everything."""
+        return [name for name, known in served.items() if self._proven.get(name) != known]
 
 
 class _Any(dict):
@@ -135,5 +206,5 @@ def _programmed(pod: Object, refused: Rejected | None) -> Verdict:
     if refused:
         return Verdict(False, "Invalid", f"Envoy refuses the configuration: {refused.reason}")
     if not is_true(pod, "Ready"):
-        return Verdict(False, "NoResources", "Deployment replicas unavailable")
+        return Verdict(False, "NoResources", "Envoy replicas unavailable")
     return Verdict(True, "Programmed", "Address assigned to the Gateway, 1/1 envoy replicas available")

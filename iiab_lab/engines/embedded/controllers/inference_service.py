@@ -25,7 +25,7 @@ from ..objects.pods import fortune
 from ..objects.times import rfc3339
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Result, Watch
-from ..rules import knative, kserve, model_status
+from ..rules import knative, kserve, kserve_canary, model_status
 from ..rules import kserve_standard as standard
 
 
@@ -65,7 +65,7 @@ class InferenceServiceController:
         """→ what the status says of it."""
         ksvc = await self._client.apply(kserve.service(isvc, runtime))
         await self._client.apply(kserve.virtual_service(isvc))
-        component = kserve.component(isvc, ksvc)
+        component = kserve_canary.component(isvc, ksvc)
         newest = component.get("latestCreatedRevision")
         pods = [pod for pod in self._pods(isvc) if labels_of(pod).get(KN_REVISION) == newest]
         settled = bool(newest) and newest == component.get("latestReadyRevision")

@@ -1,21 +1,24 @@
-"""Route → a VirtualService that splits its hosts among revisions; net-istio's part included.
+"""Route → a VirtualService that splits its hosts, and those of its tags, among revisions; net-istio's part included.
 
 Reads:  Routes, the Configurations and Revisions they name.
-Writes: VirtualService `<route>-ingress`, Service `<route>`, each Revision's routingState; status.{url, address, traffic, conditions}.
-Wakes:  on the Route, and on Configurations and Revisions that routes of their namespace may follow.
+Writes: VirtualService `<route>-ingress`, Services `<route>` and `<tag>-<route>`; status.{url, address, traffic, conditions}.
+Wakes:  on the Route, and on the Configurations and Revisions that it names or follows.
 """
 
 from __future__ import annotations
 
-from ..objects.conditions import Condition, condition, is_true, merge
-from ..objects.kinds import CONFIGURATION, REVISION, ROUTE, SERVICE, VIRTUAL_SERVICE, Key
-from ..objects.meta import Object, key_of, labels_of, new
-from ..objects.names import KN_ROUTING_STATE, KN_SERVICE
+from collections.abc import Iterable
+
+from ..objects.conditions import condition, merge
+from ..objects.kinds import CONFIGURATION, REVISION, ROUTE, SERVICE, Key
+from ..objects.meta import Object, controller_of, key_of, labels_of
+from ..objects.names import KN_CONFIGURATION, KN_ROUTE
 from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Result, Watch
-from ..rules import knative
+from ..rules import knative, knative_ingress, knative_split
+from ..rules.knative_split import Assigned, Unassigned
 
-GATEWAYS = ["knative-serving/knative-ingress-gateway", "knative-serving/knative-local-gateway"]
+_NO_TLS = {"reason": "TLSNotEnabled", "message": "external-domain-tls is not enabled"}
 
 
 class RouteController:
@@ -25,108 +28,57 @@ class RouteController:
         self._client, self._clock = client, clock
         self.watches = (
             Watch(ROUTE, lambda route: [key_of(route)]),
-            Watch(CONFIGURATION, lambda config: [key_of(config)]),
-            Watch(REVISION, self._following),
+            Watch(CONFIGURATION, lambda config: self._naming(config, config["metadata"]["name"])),
+            Watch(REVISION, lambda revision: self._naming(revision, labels_of(revision).get(KN_CONFIGURATION, ""))),
         )
 
     async def reconcile(self, key: Key) -> Result | None:
         route = self._client.get(ROUTE, key)
         if route is None or route["metadata"].get("deletionTimestamp"):
             return None
-        traffic, missing = self._resolved(route)
-        if traffic:
-            await self._client.apply(_virtual_service(route, traffic))
-            await self._client.apply(_placeholder(route))
-            await self._label(route, {target["revisionName"] for target in traffic})
-        await self._client.set_status(ROUTE, key, self._status(route, traffic, missing))
+        found = knative_split.resolve(route, lambda kind, name: self._client.get(kind, Key(key.namespace, name)))
+        if isinstance(found, Assigned):
+            await self._client.apply(knative_ingress.virtual_service(route, found.splits))
+            await self._name(route, found.splits)
+        await self._client.set_status(ROUTE, key, self._status(route, found))
         return None
 
-    def _resolved(self, route: Object) -> tuple[list[Object], Condition | None]:
-        """Each target with its revision's name → traffic, or why it cannot be assigned."""
-        now, namespace, traffic = rfc3339(self._clock.now()), route["metadata"]["namespace"], []
-        for target in route["spec"].get("traffic") or ():
-            name = target.get("revisionName")
-            if not name:
-                config = self._client.get(CONFIGURATION, Key(namespace, target["configurationName"]))
-                name = ((config or {}).get("status") or {}).get("latestReadyRevisionName")
-            if not name:
-                message = f'Configuration "{target["configurationName"]}" is waiting for a Revision to become ready.'
-                return [], condition("AllTrafficAssigned", "Unknown", "RevisionMissing", message, now=now)
-            revision = self._client.get(REVISION, Key(namespace, name))
-            if revision is None:
-                message = f'Revision "{name}" referenced in traffic not found.'
-                return [], condition("AllTrafficAssigned", False, "RevisionMissing", message, now=now)
-            if not is_true(revision, "Ready") and not target.get("latestRevision"):
-                message = f'Revision "{name}" is not yet ready.'
-                return [], condition("AllTrafficAssigned", "Unknown", "RevisionMissing", message, now=now)
-            kept = {field: target[field] for field in ("latestRevision", "percent", "tag") if field in target}
-            traffic.append({**kept, "revisionName": name})
-        return traffic, None
+    async def _name(self, route: Object, tags: Iterable[str]) -> None:
+        """Services of the tags that there are, and of no others."""
+        wanted = knative_ingress.placeholders(route, tags)
+        for service in wanted:
+            await self._client.apply(service)
+        kept, meta = {service["metadata"]["name"] for service in wanted}, route["metadata"]
+        for service in self._client.list(SERVICE, meta["namespace"], {KN_ROUTE: meta["name"]}):
+            if service["metadata"]["name"] not in kept and controller_of(service):
+                await self._client.delete(SERVICE, key_of(service))
 
-    async def _label(self, route: Object, routed: set[str]) -> None:
-        """What no route leads to any more may go to zero, whatever its min-scale says."""
-        for revision in self._client.list(
-            REVISION, route["metadata"]["namespace"], {KN_SERVICE: route["metadata"]["name"]}
-        ):
-            meta = revision["metadata"]
-            state = knative.routing_state(revision, meta["name"] in routed)
-            if labels_of(revision).get(KN_ROUTING_STATE) != state:
-                kept = {name: meta[name] for name in ("name", "namespace")} | {"labels": {KN_ROUTING_STATE: state}}
-                await self._client.apply({name: revision[name] for name in ("apiVersion", "kind")} | {"metadata": kept})
-
-    def _status(self, route: Object, traffic: list[Object], missing: Condition | None) -> Object:
-        meta, now = route["metadata"], rfc3339(self._clock.now())
-        before = route.get("status") or {}
-        if missing:
-            pending = condition("IngressReady", "Unknown", now=now)
-            parts = [missing, pending]
-        else:
+    def _status(self, route: Object, found: Assigned | Unassigned) -> Object:
+        """Where traffic cannot be assigned, it stays where it is."""
+        meta, now, before = route["metadata"], rfc3339(self._clock.now()), route.get("status") or {}
+        if isinstance(found, Assigned):
             parts = [condition("AllTrafficAssigned", True, now=now), condition("IngressReady", True, now=now)]
-        disabled = {"reason": "TLSNotEnabled", "message": "autoTLS is not enabled"}
-        certificate = condition("CertificateProvisioned", True, **disabled, now=now)
-        url = {"url": f"http://{knative.external(meta['name'], meta['namespace'])}"}
+        else:
+            said = condition("AllTrafficAssigned", found.status, found.reason, found.message, now=now)
+            waiting = ("IngressNotConfigured", "Ingress has not yet been reconciled.")
+            parts = [said, condition("IngressReady", "Unknown", *waiting, now=now)]
+        certificate = condition("CertificateProvisioned", True, **_NO_TLS, now=now)
         return {
             "observedGeneration": meta.get("generation", 1),
-            "url": url["url"],
+            "url": f"http://{knative.external(meta['name'], meta['namespace'])}",
             "address": {"url": f"http://{knative.hosts(meta['name'], meta['namespace'])[0]}"},
-            "traffic": traffic or before.get("traffic") or [],
+            "traffic": found.traffic if isinstance(found, Assigned) else before.get("traffic") or [],
             "conditions": merge(before.get("conditions"), [certificate, *knative.ready(parts, now)]),
         }
 
-    def _following(self, revision: Object) -> list[Key]:
-        name = labels_of(revision).get(KN_SERVICE)
-        return [Key(revision["metadata"]["namespace"], name)] if name else []
+    def _naming(self, obj: Object, configuration: str) -> list[Key]:
+        """The Routes that lead to a Configuration, or to an object by its own name."""
+        names = {obj["metadata"]["name"], configuration}
+        return [
+            key_of(route) for route in self._client.list(ROUTE, obj["metadata"]["namespace"]) if names & _named(route)
+        ]
 
 
-def _virtual_service(route: Object, traffic: list[Object]) -> Object:
-    meta = route["metadata"]
-    hosts = knative.hosts(meta["name"], meta["namespace"])
-    weighted = [
-        {
-            "destination": {
-                "host": f"{target['revisionName']}.{meta['namespace']}.svc.cluster.local",
-                "port": {"number": 80},
-            },
-            "weight": target.get("percent") or 0,
-            "headers": {
-                "request": {
-                    "set": {
-                        "Knative-Serving-Namespace": meta["namespace"],
-                        "Knative-Serving-Revision": target["revisionName"],
-                    }
-                }
-            },
-        }
-        for target in traffic
-        if target.get("percent")
-    ]
-    spec = {"hosts": hosts, "gateways": GATEWAYS, "http": [{"retries": {"attempts": 0}, "route": weighted}]}
-    labels = {**labels_of(route), "networking.internal.knative.dev/ingress": meta["name"]}
-    return new(VIRTUAL_SERVICE, f"{meta['name']}-ingress", meta["namespace"], owner=route, labels=labels, spec=spec)
-
-
-def _placeholder(route: Object) -> Object:
-    """The name under which the mesh knows the Route."""
-    meta = route["metadata"]
-    spec = {"type": "ExternalName", "externalName": "knative-local-gateway.istio-system.svc.cluster.local"}
-    return new(SERVICE, meta["name"], meta["namespace"], owner=route, labels=labels_of(route), spec=spec)
+def _named(route: Object) -> set[str]:
+    targets = route["spec"].get("traffic") or ()
+    return {target[field] for target in targets for field in ("configurationName", "revisionName") if field in target}

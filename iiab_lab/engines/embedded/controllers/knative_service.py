@@ -1,6 +1,6 @@
 """Knative Service → a Configuration and a Route of its name; what they say → its status.
 
-Reads:  Services (serving.knative.dev), their Configuration and Route.
+Reads:  Services (serving.knative.dev), their Configuration and Route, the Revision that a template names.
 Writes: both; status.{url, address, traffic, latestCreatedRevisionName, latestReadyRevisionName, conditions}.
 Wakes:  on the Service, and on the Configuration and Route it owns.
 """
@@ -8,11 +8,13 @@ Wakes:  on the Service, and on the Configuration and Route it owns.
 from __future__ import annotations
 
 from ..objects.conditions import Condition, condition, merge
-from ..objects.kinds import CONFIGURATION, KNATIVE_SERVICE, ROUTE, Key
+from ..objects.kinds import CONFIGURATION, KNATIVE_SERVICE, REVISION, ROUTE, Key
 from ..objects.meta import Object, key_of, owner_keys
 from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Result, Watch
-from ..rules import knative
+from ..rules import knative, knative_names
+
+_CONFIGS, _ROUTES = ("ConfigurationsReady", "Configuration"), ("RoutesReady", "Route")
 
 
 class KnativeServiceController:
@@ -32,35 +34,62 @@ class KnativeServiceController:
         if service is None or service["metadata"].get("deletionTimestamp"):
             return None
         configuration = await self._client.apply(knative.configuration(service))
-        route = await self._client.apply(knative.route(service))
-        await self._client.set_status(KNATIVE_SERVICE, key, self._status(service, configuration, route))
+        named = bool(knative_names.name(service["spec"]["template"]))
+        taken = named and self._is_taken(configuration)
+        # Who names a revision in the template may name it in traffic too: first it has to be there.
+        if taken or (named and not knative.is_current(configuration)):
+            route = self._client.get(ROUTE, key)
+        else:
+            route = await self._client.apply(knative.route(service))
+        await self._client.set_status(KNATIVE_SERVICE, key, self._status(service, configuration, route, taken))
         return None
 
-    def _status(self, service: Object, configuration: Object, route: Object) -> Object:
-        created, shown = configuration.get("status") or {}, route.get("status") or {}
+    def _is_taken(self, configuration: Object) -> bool:
+        wanted = knative.revision(configuration)
+        return knative_names.is_taken(wanted, self._client.get(REVISION, key_of(wanted)))
+
+    def _status(self, service: Object, configuration: Object, route: Object | None, taken: bool) -> Object:
+        created, shown = configuration.get("status") or {}, (route or service).get("status") or {}
         status = {
             name: created[name] for name in ("latestCreatedRevisionName", "latestReadyRevisionName") if name in created
         }
         status |= {name: shown[name] for name in ("url", "address", "traffic") if name in shown}
         before = (service.get("status") or {}).get("conditions")
-        conditions = merge(before, self._conditions(configuration, route))
+        conditions = merge(before, self._conditions(configuration, route, taken))
         return status | {"observedGeneration": service["metadata"].get("generation", 1), "conditions": conditions}
 
-    def _conditions(self, configuration: Object, route: Object) -> list[Condition]:
-        now = rfc3339(self._clock.now())
-        current, routed = knative.is_current(configuration), knative.is_current(route)
-        parts = [
-            knative.copied("ConfigurationsReady", configuration if current else None, "Ready", now),
-            knative.copied("RoutesReady", route if routed else None, "Ready", now),
-        ]
-        if parts[1]["status"] == "True" and not _migrated(configuration, route):
-            message = "Traffic is not yet migrated to the latest revision."
-            parts[1] = condition("RoutesReady", "Unknown", "TrafficNotMigrated", message, now=now)
-        return knative.ready(parts, now)
+    def _conditions(self, configuration: Object, route: Object | None, taken: bool) -> list[Condition]:
+        now, current = rfc3339(self._clock.now()), knative.is_current(configuration)
+        created = knative.copied("ConfigurationsReady", configuration, "Ready", now) if current else None
+        return knative.ready([created or _outdated(_CONFIGS, now), _routed(configuration, route, taken, now)], now)
+
+
+def _routed(configuration: Object, route: Object | None, taken: bool, now: str) -> Condition:
+    if taken:
+        name = knative_names.name(configuration["spec"]["template"])
+        said = f'The revision name "{name}" is taken by a conflicting Revision, so traffic will not be migrated'
+        return condition("RoutesReady", False, "RevisionNameTaken", said, now=now)
+    if route is None or not knative.is_current(route):
+        return _outdated(_ROUTES, now)
+    found = knative.copied("RoutesReady", route, "Ready", now)
+    if found["status"] == "True" and not _migrated(configuration, route):
+        message = "Traffic is not yet migrated to the latest revision."
+        return condition("RoutesReady", "Unknown", "TrafficNotMigrated", message, now=now)
+    return found
+
+
+def _outdated(which: tuple[str, str], now: str) -> Condition:
+    type_, kind = which
+    message = f"The {kind} is still working to reflect the latest desired specification."
+    return condition(type_, "Unknown", "OutOfDate", message, now=now)
 
 
 def _migrated(configuration: Object, route: Object) -> bool:
-    """The Route follows the latest ready revision wherever it was told to."""
+    """Traffic is where the Route was told to lead it, and at the latest ready revision wherever it follows that."""
     latest = (configuration.get("status") or {}).get("latestReadyRevisionName")
-    traffic = (route.get("status") or {}).get("traffic") or []
-    return all(target["revisionName"] == latest for target in traffic if target.get("latestRevision"))
+    wanted = [(target.get("revisionName") or latest, *_share(target)) for target in route["spec"].get("traffic") or ()]
+    return wanted == [(target["revisionName"], *_share(target)) for target in (route["status"].get("traffic") or ())]
+
+
+def _share(target: Object) -> tuple[str, int]:
+    return target.get("tag", ""), target.get("percent", 0)

@@ -1,7 +1,7 @@
 """PodAutoscaler → the size of its Deployment, by what its Pods and the activator have in hand. Knative's KPA class.
 
-Reads:  PodAutoscalers, their Deployments, Revisions and Pods, the activator's Pods, ConfigMap knative-serving/config-autoscaler;
-        every second, how busy each revision is.
+Reads:  PodAutoscalers, their Deployments, Revisions and Pods, the activator's Pods, PeerAuthentications, ConfigMap
+        knative-serving/config-autoscaler; every second, how busy each revision is.
 Writes: the Deployment's spec.replicas; status.{desiredScale, actualScale, conditions} and who takes the traffic; what the
         activator may send where.
 Wakes:  on each of those; at every tick; at once when a revision at zero gets its first request.
@@ -13,11 +13,12 @@ import json
 from collections.abc import AsyncIterator
 
 from ..envoy import activator
+from ..envoy.world import takes_mtls
 from ..objects.capacity import Capacity
 from ..objects.conditions import Condition, condition, find, is_true, merge
-from ..objects.kinds import CONFIG_MAP, DEPLOYMENT, POD, POD_AUTOSCALER, REVISION, Key
+from ..objects.kinds import CONFIG_MAP, DEPLOYMENT, PEER_AUTHENTICATION, POD, POD_AUTOSCALER, REVISION, Key
 from ..objects.meta import Object, annotations_of, key_of, labels_of
-from ..objects.names import KN_REVISION, PORTS, SIDECAR_STATUS, SKS_MODE
+from ..objects.names import KN_REVISION, PORTS, SKS_MODE
 from ..objects.pods import standing
 from ..objects.times import rfc3339, seconds
 from ..reconcile.ports import Client, Clock, Journal, Load, Result, Watch
@@ -42,6 +43,7 @@ class PodAutoscalerController:
             Watch(DEPLOYMENT, _of_revision),
             Watch(REVISION, lambda revision: [key_of(revision)]),
             Watch(POD, self._concerned, standing),
+            Watch(PEER_AUTHENTICATION, lambda _: self._all()),
             Watch(CONFIG_MAP, lambda found: self._all() if key_of(found) == config.KEY else []),
         )
 
@@ -141,7 +143,7 @@ class PodAutoscalerController:
             spec.get("containerConcurrency", 0),
             spec.get("timeoutSeconds", 300),
             tuple(f"127.0.0.1:{ports[port]}" for ports in own if port in ports),
-            plain=any(SIDECAR_STATUS not in annotations_of(pod) for pod in pods),
+            plain=not all(takes_mtls(self._client, pod, ports.get(port)) for pod, ports in zip(pods, own, strict=True)),
             failure=failed,
         )
 

@@ -12,11 +12,11 @@ import json
 from ..envoy import edge_traffic, rate_limits
 from ..objects import kinds
 from ..objects.kinds import CONFIG_MAP, GATEWAY, Key
-from ..objects.meta import Object, key_of, new
+from ..objects.meta import Object, edition, key_of, labels_of, new
 from ..reconcile.ports import Client, Result, Watch
 
 _NAME = Key(edge_traffic.NAMESPACE, rate_limits.SERVICE)
-_INPUTS = (GATEWAY, kinds.HTTP_ROUTE, kinds.BACKEND_TRAFFIC_POLICY, kinds.NAMESPACE)
+_INPUTS = (GATEWAY, kinds.HTTP_ROUTE, kinds.BACKEND_TRAFFIC_POLICY)
 
 
 class RateLimitController:
@@ -24,7 +24,10 @@ class RateLimitController:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.watches = tuple(Watch(kind, lambda _: [_NAME]) for kind in _INPUTS)
+        self.watches = (
+            *(Watch(kind, lambda _: [_NAME], edition) for kind in _INPUTS),
+            Watch(kinds.NAMESPACE, lambda _: [_NAME], lambda namespace: tuple(sorted(labels_of(namespace).items()))),
+        )
 
     async def reconcile(self, key: Key) -> Result | None:
         if self._client.get(kinds.NAMESPACE, Key("", key.namespace)) is None:

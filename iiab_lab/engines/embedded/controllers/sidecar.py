@@ -1,7 +1,7 @@
-"""Meshed Pods and ingress gateways → the configuration of their Envoy, with a certificate of the mesh.
+"""Meshed Pods → the configuration of their Envoy, with a certificate of the mesh.
 
-Reads:  Pods with an istio-proxy, their Revisions, AuthorizationPolicies, PeerAuthentications, Secret istio-system/cacerts; for
-        an ingress gateway also Gateways (networking.istio.io), VirtualServices, Services, EndpointSlices and Secrets.
+Reads:  Pods with an injected istio-proxy, their Revisions, AuthorizationPolicies, RequestAuthentications, PeerAuthentications,
+        ConfigMap istio-system/istio, Secret istio-system/cacerts; Services and EndpointSlices that policies have a proxy ask.
 Writes: the proxy's configuration.
 Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certificate is due.
 """
@@ -9,31 +9,22 @@ Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certif
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
-from ..envoy import activator, authorization, ingress, sidecar
+from ..envoy import activator, guard, sidecar
+from ..envoy.policies import ROOT
 from ..envoy.snapshot import Snapshot
-from ..envoy.world import spiffe
 from ..objects import kinds
-from ..objects.kinds import AUTHORIZATION_POLICY, PEER_AUTHENTICATION, POD, SECRET, Key
-from ..objects.meta import Object, annotations_of, key_of
+from ..objects.kinds import CONFIG_MAP, POD, SECRET, Key
+from ..objects.meta import Object, annotations_of, key_of, labels_of
 from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
 from ..objects.pods import standing
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
-from ..rules import certificates, pki
+from ..rules import certificates, endpoints
+from ..rules.istio import mesh_config
+from ..rules.workload_certificates import CA, Certificate, current
 
-_CA = Key(sidecar.ROOT, "cacerts")
-_SECONDS = 24 * 3600.0  # Istio's default for workload certificates
-# Every workload answers to this name too, for clients that verify by DNS name and not by SPIFFE: Prometheus.
-_COMMON_NAME = "workload.mesh.local"
-_INGRESS_INPUTS = (kinds.ISTIO_GATEWAY, kinds.VIRTUAL_SERVICE, kinds.SERVICE, kinds.ENDPOINT_SLICE)
-
-
-class _Certificate(NamedTuple):
-    identity: sidecar.Identity
-    authority: pki.Authority
-    due: float
+_POLICIES = (kinds.AUTHORIZATION_POLICY, kinds.REQUEST_AUTHENTICATION)
 
 
 class SidecarController:
@@ -41,19 +32,24 @@ class SidecarController:
 
     def __init__(self, client: Client, proxy: Proxy, clock: Clock, record: Recorder) -> None:
         self._client, self._proxy, self._clock, self._record = client, proxy, clock, record
-        self._certificates: dict[Key, _Certificate] = {}
+        self._certificates: dict[Key, Certificate] = {}
+        self._asked: dict[Key, frozenset[Key]] = {}  # Pod → the Services that its policies have its proxy ask
         self.watches = (
             Watch(POD, lambda pod: [key_of(pod)] if _has_proxy(pod) else [], standing),
-            Watch(AUTHORIZATION_POLICY, self._concerned),
-            Watch(PEER_AUTHENTICATION, self._concerned),
-            Watch(SECRET, self._concerned_by_secret),
-            *(Watch(kind, self._ingresses) for kind in _INGRESS_INPUTS),
+            *(Watch(kind, self._concerned) for kind in _POLICIES),
+            # What a Pod asks of a connection is done by those who call it, too.
+            Watch(kinds.PEER_AUTHENTICATION, lambda one: [*self._concerned(one), *self._asked]),
+            Watch(CONFIG_MAP, lambda found: self._concerned(found) if key_of(found) == mesh_config.KEY else []),
+            Watch(kinds.SERVICE, lambda service: self._callers(service, service["metadata"]["name"])),
+            Watch(kinds.ENDPOINT_SLICE, lambda one: self._callers(one, labels_of(one).get(endpoints.SERVICE, ""))),
+            Watch(SECRET, lambda secret: self._concerned(secret) if key_of(secret) == CA else []),
         )
 
     async def reconcile(self, key: Key) -> Result | None:
         pod = self._client.get(POD, key)
         if pod is None or pod["metadata"].get("deletionTimestamp"):
             self._certificates.pop(key, None)
+            self._asked.pop(key, None)
             return None
         ports = {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
         certificate = self._certificate(pod)
@@ -67,49 +63,35 @@ class SidecarController:
     def _snapshot(self, pod: Object, ports: dict[int, int], identity: sidecar.Identity) -> Snapshot:
         sockets = {port: self._proxy.app_socket(key_of(pod), port) for port in ports}
         seen = sidecar.Pod(pod, ports, sockets)
-        policies = authorization.selecting(self._client.list(AUTHORIZATION_POLICY), pod, sidecar.ROOT)
-        if SIDECAR_STATUS not in annotations_of(pod):
-            return ingress.snapshot(self._client, seen, identity, policies)
-        mode = sidecar.peer_mode(self._client.list(PEER_AUTHENTICATION), pod)
+        before = guard.of_pod(self._client, pod, ports, identity.root)
+        self._asked.pop(key_of(pod), None)
+        if before.asked:
+            self._asked[key_of(pod)] = before.asked
         if activator.is_activator(pod):
-            return activator.snapshot(seen, identity, mode, policies)
-        return sidecar.snapshot(seen, identity, mode, policies, sidecar.queue(self._client, pod))
+            return activator.snapshot(seen, identity, before)
+        return sidecar.snapshot(seen, identity, before, sidecar.queue(self._client, pod))
 
-    def _certificate(self, pod: Object) -> _Certificate | None:
+    def _certificate(self, pod: Object) -> Certificate | None:
         """Of the Pod's service account; renewed at half its life, and when the CA changes."""
-        authority = certificates.authority(self._client.get(SECRET, _CA))
+        authority = certificates.authority(self._client.get(SECRET, CA))
         if authority is None:
             return None
-        known, now = self._certificates.get(key_of(pod)), self._clock.now()
-        if known and known.authority == authority and now < known.due:
-            return known
-        namespace, account = pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default")
-        request = pki.Request(
-            _SECONDS,
-            dns_names=(_COMMON_NAME,),
-            uris=(spiffe(namespace, account),),
-            usages=("digital signature", "server auth", "client auth"),
-            algorithm="ECDSA",
-        )
-        issued = pki.issue(request, authority, now)
-        made = _Certificate(sidecar.Identity(issued.chain, issued.key, issued.root), authority, now + _SECONDS / 2)
+        made = current(self._certificates.get(key_of(pod)), pod, authority, self._clock.now())
         self._certificates[key_of(pod)] = made
         return made
 
     def _concerned(self, policy: Object) -> list[Key]:
         namespace = policy["metadata"]["namespace"]
-        pods = self._client.list(POD, None if namespace == sidecar.ROOT else namespace)
+        pods = self._client.list(POD, None if namespace == ROOT else namespace)
         return [key_of(pod) for pod in pods if _has_proxy(pod)]
 
-    def _concerned_by_secret(self, secret: Object) -> list[Key]:
-        if key_of(secret) == _CA:
-            return self._concerned(secret)
-        return self._ingresses(secret) if secret["metadata"]["namespace"] == sidecar.ROOT else []
-
-    def _ingresses(self, _: Object) -> list[Key]:
-        pods = self._client.list(POD, sidecar.ROOT)
-        return [key_of(pod) for pod in pods if _has_proxy(pod) and SIDECAR_STATUS not in annotations_of(pod)]
+    def _callers(self, obj: Object, name: str) -> list[Key]:
+        """Whose proxies ask this Service of the object's namespace."""
+        service = Key(obj["metadata"]["namespace"], name)
+        return [pod for pod, asked in self._asked.items() if service in asked]
 
 
 def _has_proxy(pod: Object) -> bool:
-    return any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
+    """One that was injected: an ingress gateway's is its own."""
+    own = any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
+    return own and SIDECAR_STATUS in annotations_of(pod)

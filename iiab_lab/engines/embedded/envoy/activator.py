@@ -6,11 +6,11 @@ in a header (an ORIGINAL_DST cluster): no endpoint set has to arrive before a re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ..objects.meta import Object
-from . import authorization, http, sidecar
+from . import http, sidecar
+from .guard import Guard
 from .ingress import BACKEND, PLAIN
 from .snapshot import Snapshot
 
@@ -23,17 +23,16 @@ _ASKED = "activator"
 _LONGEST = "3600s"
 
 
-def snapshot(pod: sidecar.Pod, identity: sidecar.Identity, mode: str, policies: Sequence[Object]) -> Snapshot:
+def snapshot(pod: sidecar.Pod, identity: sidecar.Identity, guard: Guard) -> Snapshot:
     """As any sidecar's, but for the port on which requests are held."""
-    made = sidecar.snapshot(pod, identity, mode, policies)
+    made = sidecar.snapshot(pod, identity, guard)
     anywhere = [{"san_type": "URI", "matcher": {"prefix": "spiffe://cluster.local/ns/"}}]
     clusters: dict[str, Any] = {
         _ASKED: http.pipe_cluster(_ASKED, pod.sockets[HOLD], http2=True),
         "meshed": _named(http.upstream_tls("outbound_.activator", identity.root, anywhere, sidecar.IDENTITY)),
         "plain": _named(None),
     }
-    filters = [*authorization.filters(policies), _asking()]
-    held = sidecar.inbound(pod, HOLD, _routes(), mode, filters, identity.root)
+    held = sidecar.inbound(pod, HOLD, _routes(), guard, identity.root, [_asking()])
     listeners = {
         name: one for name, one in made.listeners.items() if name not in (f"inbound_{HOLD}", f"inbound_{CONTROL}")
     }

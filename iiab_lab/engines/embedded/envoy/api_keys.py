@@ -11,7 +11,8 @@ from typing import Any
 from ..objects.kinds import SECRET, Key
 from ..objects.meta import Object
 from . import http
-from .attachment import Invalid, granted
+from .references import granted
+from .verdicts import Invalid
 from .world import World
 
 Resource = dict[str, Any]

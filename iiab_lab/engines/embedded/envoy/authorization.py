@@ -1,109 +1,81 @@
-"""Istio AuthorizationPolicies → Envoy RBAC filters: DENY first, then ALLOW; an ALLOW policy without rules denies all."""
+"""AuthorizationPolicies that apply to a Pod → Envoy's RBAC filters: AUDIT only tells, DENY goes before ALLOW.
+
+Once there is an ALLOW policy, what none of them allows is refused; one without rules allows nothing. A policy that is only
+tried (istio.io/dry-run) becomes shadow rules: they leave their verdict in the access log and in statistics.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..objects.meta import Object, labels_of
+from ..objects.meta import Object, annotations_of
+from . import rbac
 from .http import http_filter
 
 Resource = dict[str, Any]
 
-_ANY: Resource = {"any": True}
+_METADATA = "%DYNAMIC_METADATA(envoy.filters.http.rbac:{})%"
+_DRY_RUN, _TRUE = "istio.io/dry-run", ("1", "t", "T", "TRUE", "true", "True")
+_ACTIONS = {"AUDIT": "LOG", "DENY": "DENY", "ALLOW": "ALLOW"}
+AUDITED = {"audit": _METADATA.format("istio_audit_shadow_effective_policy_id")}
 
 
-def selecting(policies: Sequence[Object], pod: Object, root: str) -> list[Object]:
-    """Those that apply to a Pod: of its namespace or of the root namespace, and with a selector that matches."""
-    found = []
-    for policy in policies:
-        wanted = ((policy.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-        here = policy["metadata"]["namespace"] in (pod["metadata"]["namespace"], root)
-        if here and wanted.items() <= labels_of(pod).items():
-            found.append(policy)
-    return found
-
-
-def filters(policies: Sequence[Object]) -> list[Resource]:
+def filters(policies: Sequence[Object], ports: Mapping[int, int]) -> list[Resource]:
+    """`ports`: containerPort → the workload's port on loopback."""
     made = []
-    for action in ("DENY", "ALLOW"):
-        chosen = [policy for policy in policies if (policy.get("spec") or {}).get("action", "ALLOW") == action]
+    for action in _ACTIONS:
+        chosen = of_action(policies, action)
+        enforced = [policy for policy in chosen if not _tried(policy)]
+        tried = [policy for policy in chosen if _tried(policy)]
         if chosen:
-            rules = {"action": action, "policies": _policies(chosen)}
-            made.append(http_filter("rbac", rules=rules, rules_stat_prefix=f"istio_{action.lower()}_"))
+            made.append(_filter(action, _rules(action, enforced, ports), _rules(action, tried, ports)))
     return made
 
 
-def _policies(chosen: Sequence[Object]) -> Resource:
-    made = {}
-    for policy in chosen:
-        name = f"ns[{policy['metadata']['namespace']}]-policy[{policy['metadata']['name']}]"
-        for index, rule in enumerate((policy.get("spec") or {}).get("rules") or ()):
-            made[f"{name}-rule[{index}]"] = {"permissions": _permissions(rule), "principals": _principals(rule)}
+def of_action(policies: Iterable[Object], action: str) -> list[Object]:
+    return [policy for policy in policies if (policy.get("spec") or {}).get("action", "ALLOW") == action]
+
+
+def log(policies: Sequence[Object]) -> dict[str, str]:
+    """More for the access log: which AUDIT policy matched, and what policies would say that are only tried."""
+    fields = AUDITED if of_action(policies, "AUDIT") else {}
+    for action in ("ALLOW", "DENY"):
+        if any(_tried(policy) for policy in of_action(policies, action)):
+            prefix = f"istio_dry_run_{action.lower()}_shadow"
+            fields = fields | {
+                f"dry_run_{action.lower()}": _METADATA.format(f"{prefix}_engine_result"),
+                f"dry_run_{action.lower()}_policy": _METADATA.format(f"{prefix}_effective_policy_id"),
+            }
+    return fields
+
+
+def named_rules(policies: Iterable[Object], ports: Mapping[int, int], prefix: str = "") -> Resource:
+    """ns[…]-policy[…]-rule[…] → Envoy's policy: the name that a refusal tells. Without rules, one that never matches."""
+    made: Resource = {}
+    for policy in policies:
+        meta = policy["metadata"]
+        name = f"{prefix}ns[{meta['namespace']}]-policy[{meta['name']}]"
+        place = rbac.Place(meta["namespace"], ports)
+        listed = [rbac.policy(rule, place) for rule in (policy.get("spec") or {}).get("rules") or ()]
+        made |= {f"{name}-rule[{index}]": one for index, one in enumerate(listed or [rbac.NEVER])}
     return made
 
 
-def _principals(rule: Object) -> list[Resource]:
-    sources = [item.get("source") or {} for item in rule.get("from") or ()]
-    return [_source(source) for source in sources] or [_ANY]
+def _filter(action: str, enforced: Resource, tried: Resource) -> Resource:
+    config: Resource = {"rules_stat_prefix": f"istio_{action.lower()}_"}
+    if enforced["policies"]:
+        config["rules"] = enforced
+    if tried["policies"]:
+        config |= {"shadow_rules": tried, "shadow_rules_stat_prefix": f"istio_dry_run_{action.lower()}_"}
+    if action == "AUDIT":  # Envoy only flags a request that LOG matched; its shadow names the policy too
+        config |= {"shadow_rules": enforced, "shadow_rules_stat_prefix": "istio_audit_"}
+    return http_filter("rbac", **config)
 
 
-def _source(source: Object) -> Resource:
-    """Every field that is given must match; of a field's values, one."""
-    parts = []
-    if source.get("principals"):
-        parts.append(_either([_identity(_spiffe(value)) for value in source["principals"]]))
-    if source.get("namespaces"):
-        matchers = [
-            {"safe_regex": {"regex": f"spiffe://[^/]+/ns/{_glob(value)}/sa/.*"}} for value in source["namespaces"]
-        ]
-        parts.append(_either([_identity(matcher) for matcher in matchers]))
-    return {"and_ids": {"ids": parts}} if parts else _ANY
+def _rules(action: str, policies: Iterable[Object], ports: Mapping[int, int]) -> Resource:
+    return {"action": _ACTIONS[action], "policies": named_rules(policies, ports)}
 
 
-def _identity(matcher: Resource) -> Resource:
-    return {"authenticated": {"principal_name": matcher}}
-
-
-def _either(ids: list[Resource]) -> Resource:
-    return {"or_ids": {"ids": ids}}
-
-
-def _spiffe(value: str) -> Resource:
-    """Istio writes principals without the scheme; `*` stands for any, at the start or at the end."""
-    if value == "*":
-        return {"prefix": "spiffe://"}
-    if value.endswith("*"):
-        return {"prefix": f"spiffe://{value[:-1]}"}
-    if value.startswith("*"):
-        return {"suffix": value[1:]}
-    return {"exact": f"spiffe://{value}"}
-
-
-def _permissions(rule: Object) -> list[Resource]:
-    operations = [item.get("operation") or {} for item in rule.get("to") or ()]
-    return [_operation(operation) for operation in operations] or [_ANY]
-
-
-def _operation(operation: Object) -> Resource:
-    parts: list[Resource] = []
-    if operation.get("methods"):
-        methods = [{"header": {"name": ":method", "string_match": _string(value)}} for value in operation["methods"]]
-        parts.append({"or_rules": {"rules": methods}})
-    if operation.get("paths"):
-        listed = [{"url_path": {"path": _string(value)}} for value in operation["paths"]]
-        parts.append({"or_rules": {"rules": listed}})
-    return {"and_rules": {"rules": parts}} if parts else _ANY
-
-
-def _string(value: str) -> Resource:
-    if value == "*":
-        return {"safe_regex": {"regex": ".+"}}
-    if value.endswith("*"):
-        return {"prefix": value[:-1]}
-    return {"suffix": value[1:]} if value.startswith("*") else {"exact": value}
-
-
-def _glob(value: str) -> str:
-    return re.escape(value).replace(r"\*", "[^/]*")
+def _tried(policy: Object) -> bool:
+    return annotations_of(policy).get(_DRY_RUN, "") in _TRUE

@@ -10,6 +10,8 @@ ADMIN = "admin"
 _CONNECTIONS = (
     "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
 )
+# How many steps a regular expression may compile to, as on Istio's proxies; Envoy's own limit of 100 refuses many a plain one.
+_RUNTIME = {"layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 32768}}]}
 
 
 def bootstrap(node: str, cluster: str, admin_socket: str, stats_port: int) -> dict[str, Any]:
@@ -18,6 +20,7 @@ def bootstrap(node: str, cluster: str, admin_socket: str, stats_port: int) -> di
     return {
         "node": {"id": node, "cluster": cluster},
         "admin": {"address": pipe},
+        "layered_runtime": _RUNTIME,
         "stats_flush_interval": "1s",  # histograms stand still in between, and Prometheus asks every second
         "dynamic_resources": {
             "cds_config": {"path_config_source": {"path": "./cds.json"}, "resource_api_version": "V3"},
@@ -87,6 +90,7 @@ def static(snapshot: Snapshot) -> dict[str, Any]:
 
     return {
         "node": {"id": "check", "cluster": "check"},  # filesystem subscriptions ask for one
+        "layered_runtime": _RUNTIME,
         "static_resources": {
             "clusters": list(snapshot.clusters.values()),
             "listeners": [inlined(listener) for listener in snapshot.listeners.values()],

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..objects.kinds import ENVOY_PROXY, Key
-from ..objects.meta import Object, key_of
-from . import api_keys, edge_routes, edge_security, edge_traffic, http, rate_limits
-from .attachment import Attached, Verdict, attached
+from ..objects.kinds import BACKEND_TRAFFIC_POLICY, ENVOY_PROXY, HTTP_ROUTE, SECURITY_POLICY, Key, Kind
+from ..objects.meta import Object, edition, key_of
+from . import (
+    api_keys,
+    edge_routes,
+    edge_security,
+    edge_traffic,
+    http,
+    listener_verdicts,
+    policy_targets,
+    rate_limits,
+)
+from .attachment import Attached, attached
+from .edge_backends import CLIENT_CERTIFICATE, Backends
 from .edge_listeners import Listeners
 from .edge_routes import Ranked
 from .edge_security import Security
 from .edge_traffic import Traffic
+from .indexed import Indexed
+from .listener_verdicts import Judged
 from .snapshot import Snapshot
+from .verdicts import Verdict
 from .world import World, secret_text
 
 Resource = dict[str, Any]
 
 READY_PORT, STATS_PORT = 19003, 19001
+_PER_FILTER = "typed_per_filter_config"
 _CLOSED = {"direct_response": {"status": 500}}
 
 
@@ -28,7 +42,8 @@ class Edge(NamedTuple):
     policies: list[
         tuple[Object, dict[str, Verdict]]
     ]  # each SecurityPolicy and BackendTrafficPolicy with its conditions
-    listeners: dict[str, Verdict]  # whether a listener's certificate was found
+    listeners: dict[str, Judged]
+    asked: set[tuple[Kind, Key]]  # what it was made from, besides what is listed as a whole
 
 
 def container_port(listener_port: int) -> int:
@@ -36,58 +51,88 @@ def container_port(listener_port: int) -> int:
     return listener_port + 10000 if listener_port < 1024 else listener_port
 
 
-def translate(world: World, gateway: Object, ports: Mapping[int, int], parked: Collection[str] = ()) -> Edge:
-    """`ports`: containerPort → port on loopback. Routes in `parked` (by their name) are left out."""
+def translate(
+    world: World,
+    gateway: Object,
+    ports: Mapping[int, int],
+    parked: Collection[str] = (),
+    only: Collection[str] | None = None,
+) -> Edge:
+    """`ports`: containerPort → port on loopback. Routes in `parked` (by their name), or not among `only`, are left out."""
+    world = Indexed(world)
     made: dict[str, dict[str, Resource]] = {"clusters": {}, "secrets": {}, "routes": {}, "listeners": {}}
-    proxy = _envoy_proxy(world, gateway)
-    client = _client_certificate(world, gateway, proxy, made)
-    found = attached(world, gateway)
-    served = [one for one in found if one.accepted.holds and one.name not in parked]
-    security = {
-        one.name: edge_security.translate(world, policy)
-        for one in served
-        if (policy := edge_security.policy_for(world, one))
-    }
-    traffic = {one.name: t for one in served if (t := edge_traffic.effective(world, gateway, one))}
+    proxy, judged = _envoy_proxy(world, gateway), listener_verdicts.judge(world, gateway)
+    backends = Backends(world, _client_certificate(world, gateway, proxy, made))
+    found = attached(world, gateway, judged)
+    wanted = (one for one in found if one.accepted.holds and one.name not in parked)
+    served = [one for one in wanted if only is None or one.name in only]
+    security = _security(world, served)
+    policies = policy_targets.oldest(world, BACKEND_TRAFFIC_POLICY)
+    traffic = {one.name: t for one in served if (t := edge_traffic.effective(policies, gateway, one))}
     ranked = {}
     for one in served:
-        routes = list(edge_routes.routes(world, one, made, client))
-        edge_traffic.broken(traffic.get(one.name), (c for n, c in made["clusters"].items() if _is_of(n, one)))
-        ranked[one.name] = list(_governed(routes, security.get(one.name), traffic.get(one.name)))
+        routes = edge_routes.routes(world, one, backends)
+        edge_traffic.broken(traffic.get(one.name), routes.clusters.values())
+        made["clusters"] |= routes.clusters
+        ranked[one.name] = list(_governed(routes.ranked, security.get(one.name), traffic.get(one.name)))
     filters = _filters(gateway, list(security.values()), list(traffic.values()))
     if any(item["name"] == "envoy.filters.http.ratelimit" for item in filters):
         made["clusters"][rate_limits.CLUSTER] = edge_traffic.cluster(world)
     made["listeners"]["ready"] = http.ready(ports[READY_PORT], "/ready")
     own = {listener["port"]: ports[container_port(listener["port"])] for listener in gateway["spec"]["listeners"]}
-    verdicts = Listeners(world, gateway, served, ranked, filters, proxy).into(made, own)
-    policies = [(one.policy, {"Accepted": one.verdict}) for one in security.values()]
+    Listeners(world, gateway, judged, served, ranked, filters, proxy).into(made, own)
     return Edge(
         Snapshot(made["clusters"], {}, made["listeners"], made["routes"], made["secrets"]),
         found,
-        policies + edge_traffic.judged(world, gateway, served),
-        verdicts,
+        [(one.policy, {"Accepted": one.verdict}) for one in security.values()]
+        + edge_traffic.judged(policies, gateway, served),
+        judged,
+        world.asked,
     )
 
 
-def _is_of(cluster: str, one: Attached) -> bool:
-    return cluster.startswith(f"{one.name}/rule/")
+def editions(world: World, names: Collection[str]) -> dict[str, Hashable]:
+    """Of the routes of these names: equal as long as they and their policies are translated to the same."""
+    if not names:
+        return {}
+    world = Indexed(world)
+    security, traffic = (
+        policy_targets.oldest(world, SECURITY_POLICY),
+        policy_targets.oldest(world, BACKEND_TRAFFIC_POLICY),
+    )
+    found: dict[str, Hashable] = {}
+    for route in world.list(HTTP_ROUTE):
+        if (name := Attached(route, {}).name) in names:
+            policy, limits = (policy_targets.of(targets, "HTTPRoute", route) for targets in (security, traffic))
+            secured = repr(edge_security.translate(world, policy)[1:]) if policy else ""
+            found[name] = edition(route), secured, repr(limits and limits["spec"])
+    return found
+
+
+def _security(world: World, served: Sequence[Attached]) -> dict[str, Security]:
+    policies = policy_targets.oldest(world, SECURITY_POLICY)
+    chosen = {one.name: policy_targets.of(policies, "HTTPRoute", one.route) for one in served}
+    return {name: edge_security.translate(world, policy) for name, policy in chosen.items() if policy}
 
 
 def _governed(routes: list[Ranked], security: Security | None, traffic: Traffic | None) -> Iterator[Ranked]:
     """Every route of a policy carries it; of a policy that cannot be translated, every route is closed."""
-    for rank, route in routes:
+    for one in routes:
+        route = one.route
         if security is not None and not security.verdict.holds:
-            yield Ranked(rank, {"name": route["name"], "match": route["match"], **_CLOSED})
+            yield one._replace(route={"name": route["name"], "match": route["match"], **_CLOSED})
             continue
-        secured = route | {"typed_per_filter_config": security.per_route} if security else route
-        yield Ranked(rank, edge_traffic.routed(traffic, secured))
+        if security:
+            route = route | {_PER_FILTER: {**route.get(_PER_FILTER, {}), **security.per_route}}
+        yield one._replace(route=edge_traffic.routed(traffic, route, one.timeouts))
 
 
 def _filters(gateway: Object, security: Sequence[Security], traffic: list[Traffic]) -> list[Resource]:
-    """Envoy Gateway's order: API keys, tokens, authorization, rate limits."""
+    """Envoy Gateway's order: CORS, as a preflight carries no token, API keys, tokens, authorization, rate limits."""
     providers = {name: config for one in security for name, config in one.providers.items()}
     requirements = {name: config for one in security for name, config in one.requirement.items()}
-    filters = [api_keys.http_filter()] if any(api_keys.FILTER in one.per_route for one in security) else []
+    filters = [http.http_filter("cors")]  # always: a filter that comes or goes ends the connections of a listener
+    filters += [api_keys.http_filter()] if any(api_keys.FILTER in one.per_route for one in security) else []
     if providers:
         filters.append(http.http_filter("jwt_authn", providers=providers, requirement_map=requirements))
     return [*filters, http.http_filter("rbac"), *edge_traffic.filters(gateway, traffic)]
@@ -108,6 +153,5 @@ def _client_certificate(
     chain, private = secret_text(world, key, "tls.crt"), secret_text(world, key, "tls.key")
     if not chain or not private:
         return False
-    name = edge_routes.CLIENT_CERTIFICATE
-    made["secrets"][name] = http.certificate(name, chain, private)
+    made["secrets"][CLIENT_CERTIFICATE] = http.certificate(CLIENT_CERTIFICATE, chain, private)
     return True

@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..objects.kinds import BACKEND_TLS_POLICY, CONFIG_MAP, SERVICE, Key
 from ..objects.meta import Object
-from . import http
-from .attachment import Attached, refusal
+from ..rules.autoscaling.literals import duration
+from . import edge_filters
+from .attachment import Attached
 from .durations import seconds
-from .world import World, backend
+from .edge_backends import Backends
+from .edge_filters import Changes
+from .references import backend_key, refusal
+from .world import World
 
 Resource = dict[str, Any]
 
-CLIENT_CERTIFICATE = "backend-client-certificate"
 _KINDS = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}
+_NOWHERE = "invalid-backend-cluster"  # is never made: what is sent there is answered 500
+_FAILED: Resource = {"direct_response": {"status": 500}}
+_IDLE = 3600.0
 
 
 class Ranked(NamedTuple):
-    """An Envoy route with what decides its place among the others; smaller is earlier."""
+    """An Envoy route with what decides its place among the others, smaller is earlier, and the timeouts of its rule."""
 
     rank: tuple[Any, ...]
     route: Resource
+    timeouts: Object
 
 
-def routes(
-    world: World, one: Attached, made: dict[str, dict[str, Resource]], client_certificate: bool
-) -> Iterator[Ranked]:
-    """Adds the clusters it needs to `made`."""
+class Routes(NamedTuple):
+    ranked: list[Ranked]
+    clusters: dict[str, Resource]
+
+
+def routes(world: World, one: Attached, backends: Backends) -> Routes:
+    made = Routes([], {})
+    created = one.route["metadata"].get("creationTimestamp", "")
     for index, rule in enumerate(one.route["spec"].get("rules") or ()):
-        action = _action(world, one, rule, f"{one.name}/rule/{index}", made, client_certificate)
+        wrong = one.problems.get(index, ())
+        if any(problem.drops for problem in wrong):
+            continue
+        name = f"{one.name}/rule/{index}"
+        action = _FAILED if wrong else _Rule(world, one, rule, name, backends, made.clusters).action()
         for place, match in enumerate(rule.get("matches") or [{}]):
-            created = one.route["metadata"].get("creationTimestamp", "")
             rank = (*_rank(match), created, one.name, index, place)
-            name = f"{one.name}/rule/{index}/match/{place}"
-            yield Ranked(rank, {"name": name, "match": _match(match), **action})
+            route = {"name": f"{name}/match/{place}", "match": _match(match), **action}
+            made.ranked.append(Ranked(rank, route, rule.get("timeouts") or {}))
+    return made
 
 
 def _rank(match: Object) -> tuple[Any, ...]:
@@ -73,115 +86,75 @@ def _string(item: Object) -> Resource:
     return {"safe_regex": {"regex": item["value"]}} if regex else {"exact": item["value"]}
 
 
-def _action(
-    world: World, one: Attached, rule: Object, name: str, made: dict[str, dict[str, Resource]], client_certificate: bool
-) -> Resource:
-    """Invalid backends answer 500 for their share, as Gateway API wants it."""
-    weighted, broken = [], 0
-    for index, ref in enumerate(rule.get("backendRefs") or ()):
-        weight = ref.get("weight", 1)
-        if refusal(world, one.route, ref):
-            broken += weight
-        elif weight:
-            cluster = name if len(rule["backendRefs"]) == 1 else f"{name}/backend/{index}"
-            _add_cluster(world, one, ref, cluster, made, client_certificate)
-            weighted.append({"name": cluster, "weight": weight})
-    changes = _filters(rule)
-    if not weighted:
-        return {"direct_response": {"status": 500}, **changes.headers}
-    if broken:
-        weighted.append({"name": "invalid-backend-cluster", "weight": broken})
-        made["clusters"]["invalid-backend-cluster"] = {"name": "invalid-backend-cluster", "type": "STATIC"}
-    route: Resource = (
-        {"cluster": weighted[0]["name"]} if len(weighted) == 1 else {"weighted_clusters": {"clusters": weighted}}
-    )
-    route |= {"cluster_not_found_response_code": "INTERNAL_SERVER_ERROR"} if broken else {}
-    if request := (rule.get("timeouts") or {}).get("request"):
-        route["timeout"] = seconds(request)
-    return {"route": {**route, **changes.rewrite}, **changes.headers}
+class _Rule(NamedTuple):
+    """One rule on its way; the clusters it needs are added to `clusters`."""
+
+    world: World
+    one: Attached
+    rule: Object
+    name: str
+    backends: Backends
+    clusters: dict[str, Resource]
+
+    def action(self) -> Resource:
+        changes = self._changes(self.rule)
+        if changes.redirect is not None:
+            return {"redirect": changes.redirect, **changes.beside}
+        weighted = list(self._weighted())
+        if all(item["name"] == _NOWHERE for item in weighted):
+            return {**_FAILED, **changes.beside}
+        route = _to(weighted) | changes.rewrite | _patience(self.rule.get("timeouts") or {})
+        if mirrors := list(self._mirrors(changes)):
+            route["request_mirror_policies"] = mirrors
+        return {"route": route, **changes.beside}
+
+    def _changes(self, holder: Object) -> Changes:
+        paths = (match["path"] for match in self.rule.get("matches") or () if "path" in match)
+        prefix = next((path.get("value", "/") for path in paths), "/")
+        return edge_filters.changes(holder.get("filters") or (), prefix)
+
+    def _weighted(self) -> Iterator[Resource]:
+        """Invalid backends answer 500 for their share, as Gateway API wants it."""
+        refs = self.rule.get("backendRefs") or ()
+        for index, ref in enumerate(refs):
+            if weight := ref.get("weight", 1):
+                name = self._cluster(ref, self.name if len(refs) == 1 else f"{self.name}/backend/{index}")
+                own = self._changes(ref) if name else Changes()
+                host = {key: own.rewrite[key] for key in own.rewrite if key == "host_rewrite_literal"}
+                yield {"name": name or _NOWHERE, "weight": weight, **host, **own.beside}
+
+    def _mirrors(self, changes: Changes) -> Iterator[Resource]:
+        """Envoy sends the copy and forgets it: the client's answer never waits for a mirror, and one that is not valid is left out."""
+        for index, mirror in changes.mirrors:
+            share = edge_filters.fraction(mirror)
+            name = self._cluster(mirror["backendRef"], f"{self.name}-mirror-{index}") if share else None
+            if name:
+                fraction = {"default_value": share}
+                yield {"cluster": name, "runtime_fraction": fraction, "disable_shadow_host_suffix_append": True}
+
+    def _cluster(self, ref: Object, name: str) -> str | None:
+        if refusal(self.world, self.one.route, ref):
+            return None
+        self.clusters[name] = self.backends.cluster(backend_key(self.one.route, ref), ref["port"], name)
+        return name
 
 
-class _Changes(NamedTuple):
-    rewrite: Resource
-    headers: Resource
+def _to(weighted: list[Resource]) -> Resource:
+    if len(weighted) == 1 and set(weighted[0]) == {"name", "weight"}:
+        return {"cluster": weighted[0]["name"]}
+    return {
+        "weighted_clusters": {"clusters": weighted},
+        "cluster_not_found_response_code": "INTERNAL_SERVER_ERROR",
+    }
 
 
-def _filters(rule: Object) -> _Changes:
-    rewrite: Resource = {}
-    headers: Resource = {}
-    for item in rule.get("filters") or ():
-        if item["type"] == "URLRewrite":
-            rewrite |= _rewrite(item["urlRewrite"], rule)
-        else:
-            side = "request" if item["type"] == "RequestHeaderModifier" else "response"
-            for field, value in _modified(side, item[f"{side}HeaderModifier"]).items():
-                headers[field] = [*headers.get(field, []), *value]
-    return _Changes(rewrite, headers)
-
-
-def _rewrite(wanted: Object, rule: Object) -> Resource:
-    made: Resource = {"host_rewrite_literal": wanted["hostname"]} if "hostname" in wanted else {}
-    path = wanted.get("path") or {}
-    if path.get("type") == "ReplaceFullPath":
-        made["regex_rewrite"] = {"pattern": {"regex": r"^/[^?]*"}, "substitution": path["replaceFullPath"]}
-    elif path.get("type") == "ReplacePrefixMatch":
-        prefix = next((m["path"]["value"] for m in rule.get("matches") or () if "path" in m), "/").rstrip("/")
-        replacement = path.get("replacePrefixMatch", "/").rstrip("/")
-        # Slashes at the seam are taken in, so that none is doubled.
-        made["regex_rewrite"] = {
-            "pattern": {"regex": rf"^{re.escape(prefix)}/*(.*)"},
-            "substitution": rf"{replacement}/\1",
-        }
-    return made
-
-
-def _modified(side: str, wanted: Object) -> dict[str, list[Any]]:
-    actions = (("set", "OVERWRITE_IF_EXISTS_OR_ADD"), ("add", "APPEND_IF_EXISTS_OR_ADD"))
-    added = [
-        {"header": {"key": item["name"], "value": item["value"]}, "append_action": action}
-        for verb, action in actions
-        for item in wanted.get(verb) or ()
-    ]
-    made: dict[str, list[Any]] = {f"{side}_headers_to_add": added} if added else {}
-    if wanted.get("remove"):
-        made[f"{side}_headers_to_remove"] = list(wanted["remove"])
-    return made
-
-
-def _add_cluster(
-    world: World, one: Attached, ref: Object, name: str, made: dict[str, dict[str, Resource]], client_certificate: bool
-) -> None:
-    service = Key(ref.get("namespace") or one.route["metadata"]["namespace"], ref["name"])
-    found = backend(world, service, ref["port"])
-    addresses = found.addresses if found else []
-    policy, tls = _tls_policy(world, service, ref["port"]), None
-    if policy:
-        tls = _tls(world, service, policy, client_certificate)
-        addresses = addresses if tls else []  # TLS is asked for and cannot be verified: nobody is reached
-    made["clusters"][name] = http.cluster(name, http.fixed(name, addresses), tls)
-
-
-def _tls(world: World, service: Key, policy: Object, client_certificate: bool) -> Resource | None:
-    """What a BackendTLSPolicy says, with the Gateway's client certificate where it has one; None without its CA."""
-    validation = policy["spec"]["validation"]
-    ca = ""
-    for reference in validation.get("caCertificateRefs") or ():
-        found = world.get(CONFIG_MAP, Key(service.namespace, reference["name"])) or {}
-        ca += (found.get("data") or {}).get("ca.crt", "")
-    if not ca:
-        return None
-    sans = [{"san_type": "DNS", "matcher": {"exact": validation["hostname"]}}]
-    return http.upstream_tls(validation["hostname"], ca, sans, CLIENT_CERTIFICATE if client_certificate else "")
-
-
-def _tls_policy(world: World, service: Key, port: int) -> Object | None:
-    """The policy that names the port goes before the one that names the whole Service."""
-    found = world.get(SERVICE, service) or {}
-    named = next((p.get("name") for p in (found.get("spec") or {}).get("ports") or () if p["port"] == port), None)
-    candidates = [
-        (target.get("sectionName") != named, policy["metadata"]["name"], policy)
-        for policy in world.list(BACKEND_TLS_POLICY, service.namespace)
-        for target in policy["spec"]["targetRefs"]
-        if (target["kind"], target["name"]) == ("Service", service.name) and target.get("sectionName") in (None, named)
-    ]
-    return min(candidates)[2] if candidates else None
+def _patience(timeouts: Object) -> Resource:
+    """Without retries a request is one try, and the backend's time, the shorter one, holds (with them, see `edge_traffic`). 0s
+    is no limit."""
+    request, backend = (timeouts.get(name) for name in ("request", "backendRequest"))
+    tried = backend if backend and duration(backend) else request
+    if tried is None:
+        return {}
+    # A request may be silent for as long as it may take.
+    idle = max(_IDLE, duration(tried)) if duration(tried) else 0.0
+    return {"timeout": seconds(tried), "idle_timeout": seconds(f"{idle:.0f}s")}

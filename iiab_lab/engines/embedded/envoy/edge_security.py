@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..objects.kinds import CONFIG_MAP, SECRET, SECURITY_POLICY, Key
+from ..objects.kinds import CONFIG_MAP, SECRET, Key
 from ..objects.meta import Object
 from . import api_keys, cel
-from .attachment import Attached, Invalid, Verdict
+from .verdicts import Invalid, Verdict
 from .world import World, secret_text
 
 Resource = dict[str, Any]
@@ -34,18 +34,6 @@ class Security(NamedTuple):
     requirement: Resource
     per_route: Resource
     verdict: Verdict
-
-
-def policy_for(world: World, one: Attached) -> Object | None:
-    """The oldest policy that targets the route."""
-    meta = one.route["metadata"]
-    found = [
-        policy
-        for policy in world.list(SECURITY_POLICY, meta["namespace"])
-        for target in policy["spec"].get("targetRefs") or ()
-        if (target["kind"], target["name"]) == ("HTTPRoute", meta["name"])
-    ]
-    return min(found, key=lambda p: (p["metadata"].get("creationTimestamp", ""), p["metadata"]["name"]), default=None)
 
 
 def translate(world: World, policy: Object) -> Security:

@@ -6,14 +6,16 @@ oldest policy of a target counts; one that cannot be translated closes its route
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..objects.kinds import BACKEND_TRAFFIC_POLICY, Key
 from ..objects.meta import Object
-from . import http, rate_limits
-from .attachment import Attached, Verdict, attached
+from . import http, listener_verdicts, policy_targets, rate_limits
+from .attachment import Attached, attached
 from .durations import seconds
+from .policy_targets import Targets
+from .verdicts import Verdict
 from .world import World, backend
 
 Resource = dict[str, Any]
@@ -33,9 +35,9 @@ class Traffic(NamedTuple):
     verdict: Verdict
 
 
-def effective(world: World, gateway: Object, one: Attached) -> Traffic | None:
+def effective(policies: Targets, gateway: Object, one: Attached) -> Traffic | None:
     """None where no policy speaks of the route."""
-    own, above = _of(world, "HTTPRoute", one.route), _of(world, "Gateway", gateway)
+    own, above = policy_targets.of(policies, "HTTPRoute", one.route), policy_targets.of(policies, "Gateway", gateway)
     policy = own or above
     if policy is None:
         return None
@@ -47,35 +49,38 @@ def effective(world: World, gateway: Object, one: Attached) -> Traffic | None:
 
 def scopes(world: World, gateway: Object) -> dict[str, Object]:
     """Whose buckets there are → the spec that says how large each is."""
-    found = (effective(world, gateway, one) for one in attached(world, gateway) if one.accepted.holds)
+    policies = policy_targets.oldest(world, BACKEND_TRAFFIC_POLICY)
+    routes = attached(world, gateway, listener_verdicts.judge(world, gateway))
+    found = (effective(policies, gateway, one) for one in routes if one.accepted.holds)
     return {traffic.scope: traffic.spec for traffic in found if traffic and traffic.verdict.holds}
 
 
-def judged(world: World, gateway: Object, routes: list[Attached]) -> list[tuple[Object, dict[str, Verdict]]]:
+def judged(policies: Targets, gateway: Object, routes: list[Attached]) -> list[tuple[Object, dict[str, Verdict]]]:
     """(policy, its conditions) of every policy that targets the Gateway or a route of it."""
-    found = [(policy, {"Accepted": _verdict(policy["spec"])}) for policy in _targeting(world, gateway, routes)]
-    above = _of(world, "Gateway", gateway)
+    own = {one.name: policy_targets.of(policies, "HTTPRoute", one.route) for one in routes}
+    above = policy_targets.of(policies, "Gateway", gateway)
+    chosen = {_name(policy): policy for policy in (above, *own.values()) if policy}
+    found = [(policy, {"Accepted": _verdict(policy["spec"])}) for policy in chosen.values()]
     for policy, conditions in found:
         if policy is above:
-            conditions |= _overridden(world, routes)
+            conditions |= _overridden(own)
         elif above and policy["spec"].get("mergeType"):
             name = f"{above['metadata']['namespace']}/{above['metadata']['name']}"
             conditions["Merged"] = Verdict(True, "Merged", f"Merged with policy {name}")
     return found
 
 
-def routed(traffic: Traffic | None, route: Resource) -> Resource:
-    """An Envoy route with what its policy says; a timeout of the HTTPRoute's own rule comes first."""
+def routed(traffic: Traffic | None, route: Resource, timeouts: Object) -> Resource:
+    """An Envoy route with what its policy says; the timeouts of the HTTPRoute's own rule come first."""
     if traffic is None or "route" not in route:
         return route
     if not traffic.verdict.holds:
         return {"name": route["name"], "match": route["match"], "direct_response": {"status": 500}}
     spec, action = traffic.spec, dict(route["route"])
-    timeout = ((spec.get("timeout") or {}).get("http") or {}).get("requestTimeout")
-    if timeout:
-        action.setdefault("timeout", seconds(timeout))
     if "retry" in spec:
-        action["retry_policy"] = _retry(spec["retry"])
+        action |= _retried(spec, timeouts)
+    if not timeouts and (timeout := _request_timeout(spec)):
+        action["timeout"] = seconds(timeout)
     if limits := rate_limits.actions(traffic.scope, spec):
         action["rate_limits"] = limits
     own = _local(traffic)
@@ -83,7 +88,7 @@ def routed(traffic: Traffic | None, route: Resource) -> Resource:
     return {**route, "route": action, **({"typed_per_filter_config": filters} if filters else {})}
 
 
-def broken(traffic: Traffic | None, clusters: Iterator[Resource]) -> None:
+def broken(traffic: Traffic | None, clusters: Iterable[Resource]) -> None:
     """Puts the circuit breaker and the connect timeout into the clusters of a route, in place."""
     spec = traffic.spec if traffic else {}
     breaker = spec.get("circuitBreaker")
@@ -127,24 +132,7 @@ def domain(gateway: Object) -> str:
     return f"{gateway['metadata']['namespace']}/{gateway['metadata']['name']}"
 
 
-def _of(world: World, kind: str, obj: Object) -> Object | None:
-    meta = obj["metadata"]
-    found = [
-        policy
-        for policy in world.list(BACKEND_TRAFFIC_POLICY, meta["namespace"])
-        if any((t["kind"], t["name"]) == (kind, meta["name"]) for t in policy["spec"].get("targetRefs") or ())
-    ]
-    return min(found, key=lambda p: (p["metadata"].get("creationTimestamp", ""), p["metadata"]["name"]), default=None)
-
-
-def _targeting(world: World, gateway: Object, routes: list[Attached]) -> list[Object]:
-    chosen = [_of(world, "Gateway", gateway), *(_of(world, "HTTPRoute", one.route) for one in routes)]
-    unique: Mapping[str, Object] = {_name(policy): policy for policy in chosen if policy}
-    return list(unique.values())
-
-
-def _overridden(world: World, routes: list[Attached]) -> dict[str, Verdict]:
-    own = {one.name: _of(world, "HTTPRoute", one.route) for one in routes}
+def _overridden(own: Mapping[str, Object | None]) -> dict[str, Verdict]:
     names = sorted(name.partition("/")[2] for name, p in own.items() if p and not p["spec"].get("mergeType"))
     if not names:
         return {}
@@ -181,6 +169,20 @@ def _verdict(spec: Object) -> Verdict:
         if any(h.get("type", "Exact") != "Distinct" and "value" not in h for h in headers):
             return Verdict(False, "Invalid", "RateLimit: a header selector needs a value unless it is Distinct")
     return ACCEPTED
+
+
+def _request_timeout(spec: Object) -> str | None:
+    return ((spec.get("timeout") or {}).get("http") or {}).get("requestTimeout")
+
+
+def _retried(spec: Object, timeouts: Object) -> Resource:
+    """`backendRequest` is the time of a try, `request` that of all of them."""
+    policy = _retry(spec["retry"])
+    if "backendRequest" not in timeouts:
+        return {"retry_policy": policy}
+    policy.setdefault("per_try_timeout", seconds(timeouts["backendRequest"]))
+    total = timeouts.get("request") or _request_timeout(spec) or "0s"
+    return {"retry_policy": policy, "timeout": seconds(total)}
 
 
 def _retry(wanted: Object) -> Resource:

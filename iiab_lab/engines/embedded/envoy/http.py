@@ -20,9 +20,22 @@ _NO_LIMIT = 2**32 - 1
 _ANY = {name: _NO_LIMIT for name in ("max_connections", "max_pending_requests", "max_requests", "max_retries")}
 UNLIMITED: Resource = {"thresholds": [_ANY]}
 
+# The name a client asks for in its hello: what connection.sni speaks of, and how plaintext is told from TLS.
+PEEKING: list[Resource] = [
+    {
+        "name": "envoy.filters.listener.tls_inspector",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+        },
+    }
+]
+
 _MESSAGES = {
     "api_key_auth": "ApiKeyAuth",
+    "cors": "Cors",
+    "ext_authz": "ExtAuthz",
     "ext_proc": "ExternalProcessor",
+    "fault": "HTTPFault",
     "jwt_authn": "JwtAuthentication",
     "local_ratelimit": "LocalRateLimit",
     "ratelimit": "RateLimit",
@@ -76,15 +89,15 @@ def ready(port: int, path: str) -> Resource:
     return listener("ready", port, [{"filters": [manager("ready", config, [], [])]}])
 
 
-def downstream_tls(secret: str, ca: str = "") -> Resource:
-    """With `ca` (PEM), a client certificate from it is required.
+def downstream_tls(secret: str, ca: str = "", more: Sequence[str] = ()) -> Resource:
+    """With `ca` (PEM), a client certificate from it is required. Of `more` secrets the one is shown that the client asks for.
 
     A CA stands in place and not in a file of its own: every file that Envoy follows takes one of the user's few inotify
     instances (128 on most systems), and a CA hardly ever changes.
     """
     common: Resource = {
         "alpn_protocols": ["h2", "http/1.1"],
-        "tls_certificate_sds_secret_configs": [paths.sds(secret)],
+        "tls_certificate_sds_secret_configs": [paths.sds(name) for name in (secret, *more)],
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
     }
     if ca:

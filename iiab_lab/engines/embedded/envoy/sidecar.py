@@ -1,7 +1,7 @@
 """A meshed Pod, its certificate and the policies that apply to it → the whole configuration of its sidecar.
 
 One listener per port of the application, on the Pod's own address: TLS with the Pod's SPIFFE identity, a client certificate
-of the mesh required (PeerAuthentication STRICT), AuthorizationPolicies, and then the application's unix socket. For a Pod of
+of the mesh required (PeerAuthentication STRICT), what the mesh's policies put before it, and then the application's unix socket. For a Pod of
 Knative it does queue-proxy's work besides: the limit of its revision, and the queue before it.
 """
 
@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 from ..objects.kinds import REVISION, Key
 from ..objects.meta import Object, labels_of
 from ..objects.names import KN_REVISION, SIDECAR
-from . import authorization, http, telemetry
+from . import http, telemetry
+from .guard import Guard
+from .peer_authentication import DISABLE, STRICT
 from .snapshot import Snapshot
-from .world import World
+from .world import IDENTITY, World
 
-ROOT = "istio-system"
 READY_PORT = 15021
-IDENTITY = "default"
 # Where Prometheus asks a model server, past its queue: that is no use of the model.
 _METRICS: dict[str, Any] = {"path": "/metrics", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}
 # A server that was killed is back in a moment; what has not reached it can wait for that.
@@ -57,12 +57,8 @@ class Queue(NamedTuple):
     idle: int
 
 
-def snapshot(
-    pod: Pod, identity: Identity, mode: str, policies: Sequence[Object], queue: Queue | None = None
-) -> Snapshot:
-    """`mode` is the PeerAuthentication in force: STRICT or PERMISSIVE; `policies` the AuthorizationPolicies that apply."""
-    listeners, clusters = {"ready": http.ready(pod.ports[READY_PORT], "/healthz/ready")}, {}
-    filters = authorization.filters(policies)
+def snapshot(pod: Pod, identity: Identity, guard: Guard, queue: Queue | None = None) -> Snapshot:
+    listeners, clusters = {"ready": http.ready(pod.ports[READY_PORT], "/healthz/ready")}, dict(guard.clusters)
     for port in application_ports(pod.object):
         name = f"inbound|{port}||"
         clusters[name] = _application(name, pod.sockets[port], queue.limit if queue else 0)
@@ -71,7 +67,7 @@ def snapshot(
             past = f"{name}unqueued"
             clusters[past] = _application(past, pod.sockets[port], 0)
             routes = [{"match": _METRICS, "route": {"cluster": past}}, _queued(name, queue)]
-        listeners[f"inbound_{port}"] = inbound(pod, port, routes, mode, filters, identity.root)
+        listeners[f"inbound_{port}"] = inbound(pod, port, routes, guard, identity.root)
     return Snapshot(clusters=clusters, listeners=listeners, secrets=secrets(identity))
 
 
@@ -116,57 +112,57 @@ def application_ports(pod: Object) -> list[int]:
     return sorted({port["containerPort"] for container in containers for port in container.get("ports") or ()})
 
 
-def peer_mode(policies: Sequence[Object], pod: Object) -> str:
-    """The most specific PeerAuthentication wins: by selector, else of the namespace, else of the root; PERMISSIVE else."""
-    best, mode = 0, "PERMISSIVE"
-    for policy in policies:
-        spec, namespace = policy.get("spec") or {}, policy["metadata"]["namespace"]
-        wanted = (spec.get("selector") or {}).get("matchLabels") or {}
-        said = (spec.get("mtls") or {}).get("mode", "UNSET")
-        if said == "UNSET" or not wanted.items() <= labels_of(pod).items():
-            continue
-        here = namespace == pod["metadata"]["namespace"]
-        rank = 3 if here and wanted else 2 if here else 1 if namespace == ROOT and not wanted else 0
-        if rank > best:
-            best, mode = rank, said
-    return mode
-
-
 def inbound(
-    pod: Pod, port: int, routes: Sequence[dict[str, Any]], mode: str, filters: Sequence[dict[str, Any]], root: str
+    pod: Pod, port: int, routes: Sequence[dict[str, Any]], guard: Guard, root: str, last: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any]:
-    """The listener of one port: who may come in, and where each request goes."""
+    """The listener of one port: who may come in, and where each request goes. `last`: filters behind those of the guard."""
+    name, mode = f"inbound_{port}", guard.modes[port]
+    secure = {
+        "transport_socket": http.downstream_tls(IDENTITY, root),
+        "filters": [_manager(pod, port, routes, guard, last, "mutual_tls")],
+    }
+    plain = {"filters": [_manager(pod, port, routes, guard, last, "none")]}
+    if mode == STRICT:
+        return http.listener(name, pod.ports[port], [secure], listener_filters=http.PEEKING)
+    if mode == DISABLE:
+        return http.listener(name, pod.ports[port], [plain])
+    chains = [
+        {"filter_chain_match": {"transport_protocol": "tls"}, **secure},
+        {"filter_chain_match": {"transport_protocol": "raw_buffer"}, **plain},
+    ]
+    return http.listener(name, pod.ports[port], chains, listener_filters=http.PEEKING)
+
+
+def _manager(
+    pod: Pod,
+    port: int,
+    routes: Sequence[dict[str, Any]],
+    guard: Guard,
+    last: Sequence[dict[str, Any]],
+    security: str,
+) -> dict[str, Any]:
     name = f"inbound|{port}||"
     config = {
         "route_config": {"name": name, "virtual_hosts": [{"name": name, "domains": ["*"], "routes": list(routes)}]}
     }
-    manager = http.manager(
+    return http.manager(
         f"inbound_{port}",
         config,
-        filters,
-        _logs(pod.object),
+        [*guard.filters, *last],
+        _logs(pod.object, guard, security),
         forward_client_cert_details="SANITIZE_SET",
         set_current_client_cert_details={"uri": True},
         generate_request_id=True,
         preserve_external_request_id=True,
     )
-    secure = {"transport_socket": http.downstream_tls(IDENTITY, root), "filters": [manager]}
-    if mode == "STRICT":
-        return http.listener(f"inbound_{port}", pod.ports[port], [secure])
-    inspector = "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-    chains = [
-        {"filter_chain_match": {"transport_protocol": "tls"}, **secure},
-        {"filter_chain_match": {"transport_protocol": "raw_buffer"}, "filters": [manager]},
-    ]
-    peeking = [{"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": inspector}}]
-    return http.listener(f"inbound_{port}", pod.ports[port], chains, listener_filters=peeking)
 
 
-def _logs(pod: Object) -> list[dict[str, Any]]:
+def _logs(pod: Object, guard: Guard, security: str) -> list[dict[str, Any]]:
     namespace, account = pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default")
     workload = labels_of(pod).get("app", pod["metadata"]["name"])
     name = labels_of(pod).get("serving.knative.dev/revision", workload)
     labels = {
+        "connection_security_policy": security,
         "source_principal": "%DOWNSTREAM_PEER_URI_SAN%",
         "destination_principal": f"spiffe://cluster.local/ns/{namespace}/sa/{account}",
         "destination_workload": workload,
@@ -176,4 +172,5 @@ def _logs(pod: Object) -> list[dict[str, Any]]:
         "destination_service_name": name,
         "destination_service_namespace": namespace,
     }
-    return [telemetry.json_log({"hop": "sidecar", **telemetry.MESH}), telemetry.istio_metrics("destination", labels)]
+    fields = {"hop": "sidecar", **telemetry.MESH, **guard.log}
+    return [telemetry.json_log(fields), telemetry.istio_metrics("destination", labels)]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from ..objects.kinds import ENDPOINT_SLICE, POD, REVISION, SECRET, SERVICE, Key, Kind
-from ..objects.meta import Object, labels_of
-from ..objects.names import KN_REVISION, KN_SERVICE_TYPE, SIDECAR
+from ..objects.kinds import ENDPOINT_SLICE, PEER_AUTHENTICATION, POD, REVISION, SECRET, SERVICE, Key, Kind
+from ..objects.meta import Object, annotations_of, labels_of
+from ..objects.names import KN_REVISION, KN_SERVICE_TYPE, PORTS, SIDECAR
+from . import peer_authentication
+
+IDENTITY = "default"  # the secret that holds a workload's own certificate
 
 
 class World(Protocol):
@@ -20,15 +24,16 @@ class World(Protocol):
 
 
 class Backend(NamedTuple):
-    """Where a Service's port leads: ready addresses, the service accounts of the Pods behind them, and whether any is meshed."""
+    """Where a Service's port leads: ready addresses, the service accounts of the Pods behind them, and whether any of
+    those takes mutual TLS: it has a sidecar, and no PeerAuthentication disables it there."""
 
     addresses: list[tuple[str, int]]
     accounts: list[tuple[str, str]]  # (namespace, name), sorted
     meshed: bool
 
 
-def backend(world: World, service: Key, port: int) -> Backend | None:
-    """None where there is no such Service or port."""
+def backend(world: World, service: Key, port: int, labels: Mapping[str, str] | None = None) -> Backend | None:
+    """None where there is no such Service or port. `labels`: only addresses of Pods that have them."""
     found = world.get(SERVICE, service)
     ports = ((found or {}).get("spec") or {}).get("ports") or ()
     named = next((item.get("name", "") for item in ports if item["port"] == port), None)
@@ -45,10 +50,21 @@ def backend(world: World, service: Key, port: int) -> Backend | None:
             if pod is not None:
                 nobody = False
                 accounts.add((pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default")))
-                meshed |= any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
-            if own and (endpoint.get("conditions") or {}).get("ready"):
+                meshed |= takes_mtls(world, pod, own)
+            wanted = (labels or {}).items() <= (labels_of(pod) if pod else {}).items()
+            if own and wanted and (endpoint.get("conditions") or {}).get("ready"):
                 addresses += [(address, own) for address in endpoint["addresses"]]
     return Backend(sorted(addresses), sorted(accounts), meshed or nobody)
+
+
+def takes_mtls(world: World, pod: Object, own: int | None) -> bool:
+    """`own`: the port on loopback, of which the Pod's annotation tells the containerPort."""
+    if not any(container["name"] == SIDECAR for container in pod["spec"]["containers"]):
+        return False
+    ports = json.loads(annotations_of(pod).get(PORTS, "{}"))
+    inside = next((int(port) for port, outside in ports.items() if outside == own), 0)
+    mode = peer_authentication.mode(world.list(PEER_AUTHENTICATION), pod, inside)
+    return mode != peer_authentication.DISABLE
 
 
 def _always(world: World, service: Object) -> set[tuple[str, str]]:

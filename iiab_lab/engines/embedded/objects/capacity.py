@@ -12,5 +12,5 @@ class Capacity:
     limit: int = 0
     timeout: float = 300.0
     backends: tuple[str, ...] = ()  # host:port of the Pods that are ready
-    plain: bool = False  # they have no sidecar
+    plain: bool = False  # they have no sidecar, or it takes no mutual TLS
     failure: str = ""

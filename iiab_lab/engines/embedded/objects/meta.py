@@ -42,6 +42,12 @@ def key_of(obj: Object) -> Key:
     return Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
 
 
+def edition(obj: Object) -> tuple[str, int, bool]:
+    """Equal as long as nobody asks for anything else: statuses and labels may differ."""
+    meta = obj["metadata"]
+    return meta["uid"], meta.get("generation", 1), "deletionTimestamp" in meta
+
+
 def labels_of(obj: Object) -> dict[str, str]:
     return obj["metadata"].get("labels") or {}
 

@@ -21,16 +21,27 @@ INFERENCE_SERVICE = "serving.kserve.io/inferenceservice"
 # KServe's, on an InferenceService: what it becomes, and who scales it in Standard mode.
 DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
 AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
+# KServe's, on an InferenceService: `latest` and, of a canary, `prev` have hosts of their own.
+TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
 
 # Knative's.
 KN_REVISION = "serving.knative.dev/revision"
 KN_CONFIGURATION = "serving.knative.dev/configuration"
 KN_SERVICE = "serving.knative.dev/service"
 KN_SERVICE_TYPE = "networking.internal.knative.dev/serviceType"
+KN_ROUTE = "serving.knative.dev/route"
+# active: a route leads to the Revision; reserve: one did; pending: none has yet. And since when, as an annotation.
 KN_ROUTING_STATE = "serving.knative.dev/routingState"
+KN_ROUTING_STATE_MODIFIED = "serving.knative.dev/routingStateModified"
+# "true" on a Revision: kept, however long nobody asks for it.
+KN_NO_GC = "serving.knative.dev/no-gc"
 # Of this engine, in the status of a PodAutoscaler: what a ServerlessService's spec.mode would say, Serve or Proxy.
 SKS_MODE = "iiab.lab/serverless-service-mode"
 
 # Envoy Gateway's: which Gateway a proxy belongs to.
 GATEWAY_NAME = "gateway.envoyproxy.io/owning-gateway-name"
 GATEWAY_NAMESPACE = "gateway.envoyproxy.io/owning-gateway-namespace"
+
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
+# What a Pod may see of its node: the path as on any node → below the platform's home.
+NODE_PATHS = {"/var/log/pods": "logs", "/var/log/kubernetes": "logs/kubernetes"}

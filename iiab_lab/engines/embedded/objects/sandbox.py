@@ -13,7 +13,8 @@ class Mount:
     """What stands at `path` (the container's mountPath) inside the Pod's root directory.
 
     Either `files` (relative name → content; ConfigMap, Secret, service account token), or `claim`
-    (a PersistentVolumeClaim's name in the Pod's namespace), or neither: an empty directory of the Pod.
+    (a PersistentVolumeClaim's name in the Pod's namespace), or `host` (a path of the node), or neither: an empty
+    directory of the Pod.
     `volume` is the volume's name, `containers` who mounts it (several containers may share one volume).
     """
 
@@ -21,6 +22,7 @@ class Mount:
     path: str
     files: Mapping[str, bytes] | None = None
     claim: str = ""
+    host: str = ""
     sub_path: str = ""
     read_only: bool = False
 

@@ -47,6 +47,7 @@ _ROOM = " " * 256  # where a model server shows its own arguments, which are lon
 
 IMAGES: dict[str, Callable[[], Program]] = {
     "envoyproxy/envoy": _envoy,
+    "iiab-lab/audit": _python("iiab_lab.services.audit"),
     "iiab-lab/identity": _python("iiab_lab.services.identity"),
     "iiab-lab/management": _python("iiab_lab.services.management"),
     "iiab-lab/models": _python("iiab_lab.models", "sklearn"),

@@ -1,9 +1,10 @@
-"""Container logs that never fill the disk: rotated at 10 MiB like the kubelet's, only the last two attempts kept, and those
-of Pods that are gone only a while longer.
+"""Container logs that never fill the disk: of each the last 5 to 10 MiB, only the last two attempts kept, and those of
+Pods that are gone only a while longer.
 
-A program holds its log open for appending, so the file is copied aside and emptied in place: the few lines written in
-between are lost, as with logrotate's copytruncate. Beside each log, `N.times` says once a second how far it had grown
-(SECONDS OFFSET, a line each): a program's own lines carry no time, and `kubectl logs --since` asks for it.
+A program holds its log open for appending, so the front of the file becomes a hole (`iiab_lab.holes`): no line is ever
+lost to somebody who follows it. Where the disk cannot do that, the file is copied aside and emptied in place, and what is
+written in that instant is lost, as with logrotate's copytruncate. Beside each log, `N.times` says once a second how far it
+had grown (SECONDS OFFSET, a line each): a program's own lines carry no time, and `kubectl logs --since` asks for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import os
 import shutil
 import time
 from pathlib import Path
+
+from .... import holes
 
 MOST, ATTEMPTS, GONE = 10 * 2**20, 2, 20
 _MARK_EVERY, _TIDY_EVERY = 1.0, 5
@@ -55,9 +58,8 @@ def tidy(folder: Path, most: int = MOST) -> None:
             times_of(old).unlink(missing_ok=True)
             _aside(old).unlink(missing_ok=True)
         for file in files[-ATTEMPTS:]:
-            if file.stat().st_size > most:
-                shutil.copyfile(file, _aside(file))
-                os.truncate(file, 0)
+            if file.stat().st_blocks * 512 > most:
+                _shorten(file, most)
 
 
 def _gone(folder: Path) -> list[Path]:
@@ -65,6 +67,27 @@ def _gone(folder: Path) -> list[Path]:
     pods = folder.parent / "pods"
     found = [pod for pod in folder.glob("*_*_*") if not (pods / pod.name.rsplit("_", 1)[1]).exists()]
     return sorted(found, key=lambda pod: pod.stat().st_mtime)
+
+
+def _shorten(file: Path, most: int) -> None:
+    with file.open("r+b", buffering=0) as log:
+        cut = (os.fstat(log.fileno()).st_size - most // 2) // holes.BLOCK * holes.BLOCK
+        if holes.punch(log.fileno(), cut):
+            _forget_times(times_of(file), cut)
+            return
+        shutil.copyfile(file, _aside(file))
+        with _aside(file).open("ab") as aside:  # what came while it was copied
+            log.seek(aside.tell())
+            aside.write(log.read())
+        os.truncate(file, 0)
+
+
+def _forget_times(times: Path, cut: int) -> None:
+    """Of what is gone, but for the last: from there on the first line that is left was written."""
+    with contextlib.suppress(FileNotFoundError):
+        lines = times.read_text().splitlines(keepends=True)
+        first = next((index for index, line in enumerate(lines) if int(line.split()[1]) > cut), len(lines))
+        times.write_text("".join(lines[max(0, first - 1) :]))
 
 
 def _aside(file: Path) -> Path:

@@ -64,7 +64,7 @@ class Machine:
         for place in (folder, folder / "tmp"):
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
         claims = self._home / "volumes" / sandbox.key.namespace
-        await asyncio.to_thread(mounts.lay_out, folder, sandbox.mounts, claims)
+        await asyncio.to_thread(mounts.lay_out, folder, sandbox.mounts, claims, self._home)
         ports = self._ports.take(folder, sandbox.uid, sandbox.ports)
         self._pods[sandbox.uid] = _Pod(sandbox, folder, ports)
         return ports

@@ -1,7 +1,7 @@
 """A Pod's mounts → its root directory, and the arguments that name a mountPath → the path that stands for it.
 
 There is no mount namespace: mountPath `P` becomes `<pod>/root/P`. Files of ConfigMaps, Secrets and tokens are written
-whole or not at all, 0600; a claim is a link to its own directory.
+whole or not at all, 0600; a claim is a link to its own directory, a path of the node to what stands for that in the home.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..credentials import write_private
+from ..objects.names import NODE_PATHS
 from ..objects.sandbox import Mount, StartFailed
 
 
-def lay_out(pod: Path, mounts: Iterable[Mount], claims: Path) -> None:
+def lay_out(pod: Path, mounts: Iterable[Mount], claims: Path, home: Path) -> None:
     """Brings `<pod>/root` to what the mounts say; what did not change is not touched. Outer mounts come first."""
     for mount in sorted(mounts, key=lambda mount: mount.path.count("/")):
         place = stands_for(pod, mount.path)
         if mount.claim:
             _link(place, _below(claims / mount.claim, mount.sub_path))
+        elif mount.host:
+            _link(place, _below(home / NODE_PATHS[mount.host], mount.sub_path))
         elif mount.files is not None:
             _write(place, mount.files)
         else:

@@ -66,6 +66,8 @@ class FileProxy:
             "--log-level",
             "warning",
         )
+        # A listener that changes (a policy does that) asks its old connections to end at their next answer, as in Istio.
+        arguments += ("--drain-time-s", "45", "--drain-strategy", "immediate")
         arguments += ("--file-flush-interval-msec", "100")  # a learner reads the access log right after the request
         return arguments, envoy.folder
 
@@ -75,14 +77,14 @@ class FileProxy:
             if envoy.snapshot == desired and envoy.in_force:
                 return Applied()
             try:
-                refused = await self._bring_about(pod, envoy, desired)
-                envoy.in_force = refused is None
+                refused, in_force = await self._bring_about(pod, envoy, desired), True
             except envoy_admin.Gone:
                 _write_all(envoy.folder, desired)
-                refused, envoy.in_force = None, False
+                refused, in_force = None, False
             if refused is None:
-                envoy.snapshot = desired
+                envoy.snapshot, envoy.in_force = desired, in_force
                 return Applied()
+            # What was in force still is: asked for it again, Envoy's count of refusals would say nothing about it.
             _write_all(envoy.folder, envoy.snapshot)
             return refused
 

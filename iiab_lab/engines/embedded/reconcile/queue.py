@@ -40,7 +40,7 @@ class Queue:
             if earlier <= due:
                 return
             task.cancel()
-        self._delayed[key] = (due, asyncio.create_task(self._later(key, seconds)))
+        self._delayed[key] = (due, asyncio.create_task(self._later(key, due)))
 
     async def get(self) -> Key:
         while not self._ready:
@@ -66,7 +66,8 @@ class Queue:
         for _, task in self._delayed.values():
             task.cancel()
 
-    async def _later(self, key: Key, seconds: float) -> None:
-        await self._clock.sleep(seconds)
+    async def _later(self, key: Key, due: float) -> None:
+        # Time may have passed since it was wished for: a task starts when its turn comes.
+        await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
         del self._delayed[key]
         self.add(key)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..envoy.attachment import Attached, Verdict
+from ..envoy.attachment import Attached, names
 from ..envoy.edge import Edge
+from ..envoy.verdicts import Verdict
 from ..objects.conditions import Condition, condition, merge
+from ..objects.kinds import Key
 from ..objects.meta import Object
 
 CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
@@ -24,68 +26,96 @@ def stamped(obj: Object, before: list[Condition] | None, verdicts: Mapping[str, 
 
 def gateway(obj: Object, edge: Edge, programmed: Verdict, now: str) -> Object:
     before = obj.get("status") or {}
-    accepted = Verdict(True, "Accepted", "The Gateway has been scheduled by Envoy Gateway")
-    if not all(verdict.holds for verdict in edge.listeners.values()):
-        accepted = Verdict(True, "ListenersNotValid", "At least one of the Listeners is not valid")
+    verdicts = {"Accepted": _accepted(edge), "Programmed": programmed}
     return {
         "addresses": [{"type": "IPAddress", "value": "127.0.0.1"}],
-        "conditions": stamped(obj, before.get("conditions"), {"Accepted": accepted, "Programmed": programmed}, now),
+        "conditions": stamped(obj, before.get("conditions"), verdicts, now),
         "listeners": [_listener(obj, listener, edge, programmed, now) for listener in obj["spec"]["listeners"]],
     }
 
 
+def _accepted(edge: Edge) -> Verdict:
+    wrong = sorted(name for name, one in edge.listeners.items() if not one.conditions["Accepted"].holds)
+    if not wrong:
+        return Verdict(True, "Accepted", "The Gateway has been scheduled by Envoy Gateway")
+    if len(wrong) < len(edge.listeners):
+        return Verdict(True, "ListenersNotValid", f"Listeners not valid: {', '.join(wrong)}")
+    return Verdict(False, "ListenersNotValid", f"No listeners are valid: {', '.join(wrong)}")
+
+
 def _listener(obj: Object, listener: Object, edge: Edge, programmed: Verdict, now: str) -> Object:
-    resolved = edge.listeners[listener["name"]]
-    count = sum(
-        any(listener["name"] == taken["name"] for taken in one.listeners) for one in edge.attached if one.accepted.holds
-    )
-    in_force = (
-        programmed
-        if resolved.holds
-        else Verdict(False, "Invalid", "Listener is invalid, see other Conditions for details.")
-    )
-    verdicts = {
-        "Accepted": Verdict(True, "Accepted", "Listener has been successfully translated"),
-        "Programmed": in_force,
-        "ResolvedRefs": resolved,
+    judged = edge.listeners[listener["name"]]
+    attached = {
+        one.name
+        for one in edge.attached
+        if one.accepted.holds and any(listener["name"] == taken["name"] for taken in one.listeners)
     }
     known = (obj.get("status") or {}).get("listeners") or []
     before = next((item.get("conditions") for item in known if item["name"] == listener["name"]), None)
     return {
         "name": listener["name"],
-        "attachedRoutes": count,
-        "supportedKinds": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}],
-        "conditions": stamped(obj, before, verdicts, now),
+        "attachedRoutes": len(attached),
+        "supportedKinds": list(judged.kinds),
+        "conditions": stamped(obj, before, {"Programmed": programmed, **judged.conditions}, now),
     }
 
 
-def route(obj: Object, found: list[Attached], parked: Mapping[str, str], now: str) -> Object:
-    """Our entry of status.parents for each parentRef; those of other controllers stay."""
-    before = (obj.get("status") or {}).get("parents") or []
-    parents = [parent for parent in before if parent["controllerName"] != CONTROLLER]
+def route(
+    judged: Object, before: Object | None, gateway: Key, found: list[Attached], parked: Mapping[str, str], now: str
+) -> list[Object]:
+    """status.parents: our entry for each parentRef to this Gateway; those of other Gateways and other controllers stay.
+
+    `judged` is the route as the verdicts are on it, `before` its status now.
+    """
+    known = (before or {}).get("parents") or []
+    parents = [parent for parent in known if not _is_stale(parent, judged, gateway)]
     for one in found:
-        accepted = one.accepted
-        if one.name in parked:
-            accepted = Verdict(False, "UnsupportedValue", f"Envoy refuses this route: {parked[one.name]}")
-        known = next(
-            (p["conditions"] for p in before if p["parentRef"] == one.parent and p["controllerName"] == CONTROLLER),
-            None,
-        )
-        verdicts = {"Accepted": accepted, "ResolvedRefs": one.resolved}
-        parents.append(
-            {"parentRef": one.parent, "controllerName": CONTROLLER, "conditions": stamped(obj, known, verdicts, now)}
-        )
-    return {"parents": parents}
+        own = next((p["conditions"] for p in known if p["parentRef"] == one.parent and _is_ours(p)), None)
+        conditions = stamped(judged, own, _verdicts(one, parked), now)
+        parents.append({"parentRef": one.parent, "controllerName": CONTROLLER, "conditions": conditions})
+    order = {_identity(parent): place for place, parent in enumerate(judged["spec"].get("parentRefs") or ())}
+    return sorted(parents, key=lambda parent: order.get(_identity(parent["parentRef"]), len(order)))
 
 
-def policy(obj: Object, verdicts: Mapping[str, Verdict], parent: Object, now: str) -> Object:
+def concerns(status: Object | None, route: Object, gateway: Key) -> bool:
+    """Whether a status has an entry of ours that this Gateway's controller has to look after."""
+    return any(_is_stale(parent, route, gateway) for parent in (status or {}).get("parents") or ())
+
+
+def _is_ours(parent: Object) -> bool:
+    return bool(parent["controllerName"] == CONTROLLER)
+
+
+def _is_stale(parent: Object, route: Object, gateway: Key) -> bool:
+    """An entry of ours that is written anew, or whose parentRef is gone."""
+    if not _is_ours(parent):
+        return False
+    listed = parent["parentRef"] in (route["spec"].get("parentRefs") or ())
+    return not listed or names(parent["parentRef"], route) == gateway
+
+
+def _identity(parent: Object) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, str(value)) for name, value in parent.items()))
+
+
+def _verdicts(one: Attached, parked: Mapping[str, str]) -> dict[str, Verdict]:
+    accepted = one.accepted
+    if accepted.holds and one.name in parked:
+        accepted = Verdict(False, "UnsupportedValue", f"Envoy refuses this route: {parked[one.name]}")
+    partly = {"PartiallyInvalid": one.partly} if one.partly and accepted.holds else {}
+    return {"Accepted": accepted, "ResolvedRefs": one.resolved, **partly}
+
+
+def policy(obj: Object, before: Object | None, verdicts: Mapping[str, Verdict], parent: Object, now: str) -> Object:
+    """Our entry for this Gateway; those for others stay."""
     reference = {
         "group": "gateway.networking.k8s.io",
         "kind": "Gateway",
         "name": parent["metadata"]["name"],
         "namespace": parent["metadata"]["namespace"],
     }
-    before = (obj.get("status") or {}).get("ancestors") or []
-    known = next((item["conditions"] for item in before if item["ancestorRef"] == reference), None)
-    conditions = stamped(obj, known, verdicts, now)
-    return {"ancestors": [{"ancestorRef": reference, "controllerName": CONTROLLER, "conditions": conditions}]}
+    ancestors = (before or {}).get("ancestors") or []
+    known = next((item["conditions"] for item in ancestors if item["ancestorRef"] == reference), None)
+    own = {"ancestorRef": reference, "controllerName": CONTROLLER, "conditions": stamped(obj, known, verdicts, now)}
+    others = [item for item in ancestors if item["ancestorRef"] != reference]
+    return {"ancestors": sorted([own, *others], key=lambda item: str(item["ancestorRef"]))}

@@ -7,11 +7,19 @@ from typing import Any
 
 from ..objects.conditions import Condition, condition, find
 from ..objects.kinds import CONFIGURATION, DEPLOYMENT, POD_AUTOSCALER, REVISION, ROUTE, SERVICE
-from ..objects.meta import Object, labels_of, new
-from ..objects.names import KN_CONFIGURATION, KN_REVISION, KN_ROUTING_STATE, KN_SERVICE, KN_SERVICE_TYPE
+from ..objects.meta import Object, annotations_of, labels_of, new
+from ..objects.names import (
+    KN_CONFIGURATION,
+    KN_NO_GC,
+    KN_REVISION,
+    KN_ROUTING_STATE,
+    KN_ROUTING_STATE_MODIFIED,
+    KN_SERVICE,
+    KN_SERVICE_TYPE,
+)
+from . import knative_names, knative_targets
 
 USER_PORT, DOMAIN = 8080, "example.com"
-_GENERATION = "serving.knative.dev/configurationGeneration"
 _AUTOSCALING = "autoscaling.knative.dev/"
 _PROGRESS = "serving.knative.dev/progress-deadline"
 _REACHABILITY = {"active": "Reachable", "reserve": "Unreachable", "pending": ""}
@@ -27,12 +35,9 @@ def configuration(service: Object) -> Object:
 def route(service: Object) -> Object:
     """Traffic without a configuration or revision follows the Service's own Configuration."""
     meta = service["metadata"]
-    traffic = []
-    for target in service["spec"].get("traffic") or [{"percent": 100, "latestRevision": True}]:
-        if target.get("revisionName"):
-            traffic.append({**target, "latestRevision": False})
-        else:
-            traffic.append({**target, "configurationName": meta["name"], "latestRevision": True})
+    own = {"configurationName": meta["name"]}
+    given = service["spec"].get("traffic") or knative_targets.EVERYTHING
+    traffic = [{**target, **({} if target.get("revisionName") else own)} for target in knative_targets.completed(given)]
     labels = {**labels_of(service), KN_SERVICE: meta["name"]}
     return new(ROUTE, meta["name"], meta["namespace"], owner=service, labels=labels, spec={"traffic": traffic})
 
@@ -46,7 +51,7 @@ def revision(config: Object) -> Object:
         **(given.get("labels") or {}),
         KN_CONFIGURATION: meta["name"],
         "serving.knative.dev/configurationUID": meta["uid"],
-        _GENERATION: str(generation),
+        knative_names.GENERATION: str(generation),
         KN_SERVICE: labels_of(config).get(KN_SERVICE, ""),
         KN_ROUTING_STATE: "pending",
     }
@@ -67,12 +72,6 @@ def _inherited(rev: Object) -> dict[str, str]:
     return {**kept, KN_REVISION: rev["metadata"]["name"]}
 
 
-def routing_state(rev: Object, routed: bool) -> str:
-    """active: a route leads to it; reserve: one did; pending: none has yet (Knative's labeler)."""
-    before = labels_of(rev).get(KN_ROUTING_STATE, "pending")
-    return "active" if routed else "reserve" if before == "active" else before
-
-
 def user_port(rev: Object) -> int:
     """The containerPort that gets the traffic: the one that is declared, else 8080."""
     ports = [port for container in rev["spec"]["containers"] for port in container.get("ports") or ()]
@@ -91,7 +90,9 @@ def deployment(rev: Object, replicas: int) -> Object:
         "serving.knative.dev/revisionUID": meta["uid"],
         "app": meta["name"],
     }
-    template = {"metadata": {"labels": labels, "annotations": meta.get("annotations") or {}}, "spec": spec}
+    # Whether a route leads to it, and how long it is kept, changes nothing of its Pods.
+    own = {k: v for k, v in annotations_of(rev).items() if k not in (KN_ROUTING_STATE_MODIFIED, KN_NO_GC)}
+    template = {"metadata": {"labels": labels, "annotations": own}, "spec": spec}
     body = {
         "replicas": replicas,
         "selector": {"matchLabels": {"serving.knative.dev/revisionUID": meta["uid"]}},
@@ -154,6 +155,11 @@ def _service(rev: Object, name: str, type_: str, chosen: Object) -> Object:
     ports = [{"name": "http", "port": 80, "targetPort": user_port(rev), "protocol": "TCP"}]
     labels = {**_inherited(rev), KN_SERVICE_TYPE: type_}
     return new(SERVICE, name, meta["namespace"], owner=rev, labels=labels, spec={**chosen, "ports": ports})
+
+
+def tagged(name: str, tag: str) -> str:
+    """What a tag is called; without one, what the Route itself is."""
+    return f"{tag}-{name}" if tag else name
 
 
 def hosts(name: str, namespace: str) -> list[str]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from ..objects.conditions import Condition, condition, is_true
 from ..objects.kinds import KNATIVE_SERVICE, VIRTUAL_SERVICE
 from ..objects.meta import Object, annotations_of, labels_of, new
 from ..objects.names import DEPLOYMENT_MODE, INFERENCE_SERVICE, STORAGE_URI
-from . import knative
+from . import knative, kserve_canary
 
 CONTAINER = "kserve-container"
 _AUTOSCALING = "autoscaling.knative.dev/"
@@ -67,23 +66,8 @@ def service(isvc: Object, runtime: Object) -> Object:
         "metadata": {"labels": labels, "annotations": _annotations(isvc, runtime)},
         "spec": pod_spec(isvc, runtime) | _limits(isvc),
     }
-    body = {"template": template, "traffic": traffic(isvc)}
+    body = {"template": template, "traffic": kserve_canary.traffic(isvc)}
     return new(KNATIVE_SERVICE, predictor(isvc), meta["namespace"], owner=isvc, labels=labels_of(isvc), spec=body)
-
-
-def traffic(isvc: Object) -> list[Object]:
-    """All to the latest, or N % to it and the rest to the revision that was rolled out before."""
-    percent = isvc["spec"]["predictor"].get("canaryTrafficPercent")
-    status = ((isvc.get("status") or {}).get("components") or {}).get("predictor") or {}
-    previous = status.get("latestRolledoutRevision")
-    if percent is None or not previous:
-        return [{"latestRevision": True, "percent": 100}]
-    targets: list[Object] = [{"latestRevision": True, "percent": percent}]
-    if annotations_of(isvc).get("serving.kserve.io/enable-tag-routing") == "true":
-        targets[0]["tag"] = "latest"
-    if percent < 100:
-        targets.append({"revisionName": previous, "latestRevision": False, "percent": 100 - percent, "tag": "prev"})
-    return targets
 
 
 def autoscaling(isvc: Object, annotations: Mapping[str, str]) -> dict[str, str]:
@@ -169,29 +153,6 @@ def virtual_service(isvc: Object) -> Object:
     }
     spec = {"hosts": hosts, "gateways": _GATEWAYS, "http": [http]}
     return new(VIRTUAL_SERVICE, meta["name"], meta["namespace"], owner=isvc, labels=labels_of(isvc), spec=spec)
-
-
-def component(isvc: Object, ksvc: Object) -> Object:
-    """status.components.predictor: revisions, traffic, and which revision counts as rolled out."""
-    before = ((isvc.get("status") or {}).get("components") or {}).get("predictor") or {}
-    seen = ksvc.get("status") or {}
-    made: dict[str, Any] = {}
-    for theirs, ours in (
-        ("latestCreatedRevisionName", "latestCreatedRevision"),
-        ("latestReadyRevisionName", "latestReadyRevision"),
-    ):
-        if seen.get(theirs):
-            made[ours] = seen[theirs]
-    made |= {field: seen[field] for field in ("url", "address", "traffic") if seen.get(field)}
-    made |= {f: before[f] for f in ("latestRolledoutRevision", "previousRolledoutRevision") if f in before}
-    ready = made.get("latestReadyRevision")
-    for target in made.get("traffic") or ():
-        full = target.get("latestRevision") and target.get("percent") == 100 and target["revisionName"] == ready
-        if full and made.get("latestRolledoutRevision") != ready:
-            if "latestRolledoutRevision" in made:
-                made["previousRolledoutRevision"] = made["latestRolledoutRevision"]
-            made["latestRolledoutRevision"] = ready
-    return made
 
 
 def status(isvc: Object, ksvc: Object, now: str) -> Object:

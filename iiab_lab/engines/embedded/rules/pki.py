@@ -6,9 +6,11 @@ import datetime
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -97,6 +99,18 @@ def describe(pem: str) -> x509.Certificate:
 
 def expires(pem: str) -> float:
     return describe(pem).not_valid_after_utc.timestamp()
+
+
+@lru_cache(maxsize=64)
+def wrong_pair(chain: str, key: str) -> str:
+    """Why a proxy would refuse this certificate with this key; "" where it would take them."""
+    try:
+        certificates = x509.load_pem_x509_certificates(chain.encode())
+        private: Any = serialization.load_pem_private_key(key.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        return f"holds no certificate or key in PEM: {error}"
+    same = certificates[0].public_key() == private.public_key()
+    return "" if same else "holds a key that is not the certificate's"
 
 
 def _new_key(request: Request) -> Any:

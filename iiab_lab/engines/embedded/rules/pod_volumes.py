@@ -50,6 +50,8 @@ def _mount(namespace: str, volume: Object, path: str, mount: Object, lookup: Loo
         source = volume["secret"]
         files = _files(lookup, SECRET, Key(namespace, source.get("secretName", "")), source)
         return Mount(name, path, files=files, read_only=True)
+    if "hostPath" in volume:
+        return Mount(name, path, host=volume["hostPath"]["path"], sub_path=sub_path, read_only=read_only)
     claim = (volume.get("persistentVolumeClaim") or {}).get("claimName", "")
     return Mount(name, path, claim=claim, sub_path=sub_path, read_only=read_only)
 

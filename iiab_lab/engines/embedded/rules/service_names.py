@@ -17,6 +17,12 @@ List = Callable[[Kind, str, dict[str, str]], list[Object]]
 _NAMED = re.compile(r"(?<![\w.-])([a-z0-9-]+)\.([a-z0-9-]+)\.svc\.cluster\.local(?![\w.-])")
 
 
+def service(host: str) -> Key | None:
+    """The Service behind a full name in the cluster's domain; None for everything else, which lies outside the platform."""
+    found = _NAMED.fullmatch(host)
+    return Key(found[2], found[1]) if found else None
+
+
 def environment(args: Iterable[str], get: Callable[[Kind, Key], Object | None], listed: List) -> dict[str, str]:
     """Empty where no argument names a Service that has endpoints."""
     named = sorted({Key(found[2], found[1]) for arg in args for found in _NAMED.finditer(arg)})

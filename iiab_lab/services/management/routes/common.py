@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel
 
+from ...audited import known_as
 from ..callers import Caller
 from ..errors import Refused
 from ..services import Services
@@ -44,7 +45,9 @@ def services(request: Request) -> Services:
 
 
 def caller(request: Request) -> Caller:
-    return services(request).callers.identify(request)
+    who = services(request).callers.identify(request)
+    known_as(request, who.name, who.tenant)
+    return who
 
 
 def admin(request: Request) -> Caller:

