@@ -23,13 +23,13 @@ NOW = datetime.now(UTC)
 KEY = b"k" * 32
 
 
-def at(minutes: float) -> str:
-    return (NOW - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def at(hours: float) -> str:
+    return (NOW - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty requests a minute apart, the newest just now; every tenth is refused, every request has two hops."""
+    """Forty requests an hour apart, the newest just now; every tenth is refused, every request has two hops."""
     place = tmp_path_factory.mktemp("audit") / "stream"
     stream = Stream(place, KEY, Limits(segment=4000))
     for number in range(40):
@@ -56,7 +56,7 @@ def test_the_newest_requests_come_oldest_first(folder: Path) -> None:
         ({"decision": "denied"}, [9, 19, 29, 39]),
         ({"tenant": "tenant-b"}, [*range(3, 40, 4)]),
         ({"actor": "tenant-b", "decision": "denied"}, [19, 39]),
-        ({"tenant": "tenant-a", "since": "2.5m"}, [37, 38, 39]),
+        ({"tenant": "tenant-a", "since": "2.5h"}, [37, 38, 39]),
         ({"since": at(1.5)}, [38, 39]),
         ({"since": "1d", "limit": 2}, [38, 39]),
         ({"request_id": "request-7"}, [7]),

@@ -34,6 +34,11 @@ SCENARIOS = {
         1,
         "a public name, keys and tokens, limits that hold and are raised live, a key rotated under load",
     ),
+    "security": Scenario(
+        "security",
+        1,
+        "every attack of a catalogue of 370: forged tokens, spoofed headers, smuggled requests, other tenants, a hostile model",
+    ),
     "autoscaling": Scenario(
         "autoscaling",
         2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +54,22 @@ def strict(schema: Any) -> Any:
 
 
 def upstream_errors(obj: Object) -> Iterator[str]:
-    group, _, version = obj["apiVersion"].rpartition("/")
-    schema = upstream.schema(group, obj["kind"], version)
-    assert schema is not None, f"upstream has no {obj['kind']} in {obj['apiVersion']}"
+    for error in upstream_validator(obj["apiVersion"], obj["kind"]).iter_errors(obj):
+        yield f"{'/'.join(map(str, error.instance_path))}: {error.message}"
+
+
+@cache
+def upstream_validator(api_version: str, kind: str) -> Any:
+    group, _, version = api_version.rpartition("/")
+    schema = upstream.schema(group, kind, version)
+    assert schema is not None, f"upstream has no {kind} in {api_version}"
     closed = strict(schema)
     closed["properties"] |= {
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
         "metadata": {"type": "object"},
     }
-    for error in jsonschema_rs.validator_for(closed).iter_errors(obj):
-        yield f"{'/'.join(map(str, error.instance_path))}: {error.message}"
+    return jsonschema_rs.validator_for(closed)
 
 
 @EACH

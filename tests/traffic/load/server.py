@@ -50,7 +50,8 @@ class Server:
         return await self._handler(self, request)  # type: ignore[arg-type]
 
     def close(self) -> None:
-        """Nobody listens on its port any more."""
+        """Nobody listens on its port any more, and nobody is held."""
+        self.release()
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(20)
 

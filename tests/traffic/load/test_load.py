@@ -210,9 +210,11 @@ def test_the_end_of_a_block_and_stop_all_end_a_run() -> None:
 
 
 PARENT = """
+import signal
 import sys
 from iiab_lab.traffic.load.call import Call
 from iiab_lab.traffic.load.handle import Load
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is born ignoring it
 run = Load(Call(sys.argv[1]), "constant:10:1h")
 print(run.pid, flush=True)
 run.wait()

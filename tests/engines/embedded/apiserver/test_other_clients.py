@@ -21,7 +21,7 @@ from .conftest import Running
 
 PODS = {"containers": [{"name": "main", "image": "x"}]}
 TEMPLATE = {"metadata": {"labels": {"app": "web"}}, "spec": PODS}
-ROUTE = {"hostnames": ["example.org"], "rules": []}
+ROUTE = {"hostnames": ["example.org"], "rules": [{}]}
 
 
 @pytest.fixture

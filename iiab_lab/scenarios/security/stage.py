@@ -1,0 +1,270 @@
+"""A Target → what attacks need: the platform's doors, tokens genuine and forged, other people's identities, a victim.
+
+Everything that is made here, or on its behalf, is gone when the stage is left.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import pickle
+import re
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+
+from ...errors import ApiError, NotReady
+from ...kube import Kube, Object
+from ...target import Target
+from ...traffic.identity import claims, token
+from ...traffic.management import HOST, Management, PublishedModel
+from . import forge, hostile, intruder, mesh
+from .attack import ACTIVATOR, EDGE, PROMETHEUS, SIDECAR, TIER_2, Outcome
+from .attacks.forged import FORGED, Kit
+
+VICTIM, HOSTILE = "catalogue-iris", "catalogue-hostile"
+OWNER, STRANGER, ADMIN = "tenant-a", "tenant-b", "admin"
+_STORAGE = "pvc://models/sklearn-iris"
+_GATEWAY = ("envoy-gateway-system", "gateway.envoyproxy.io/owning-gateway-name=ai-inference-gateway")
+# door → namespace, labels, port of the container, and the name that its certificate is asked for by.
+_PODS = {
+    SIDECAR: ("tenant-a", "serving.kserve.io/inferenceservice=sklearn-iris", "8080", "workload.mesh.local"),
+    TIER_2: ("istio-system", "istio=ingressgateway", "8443", "istio-ingressgateway.istio-system.svc.cluster.local"),
+    ACTIVATOR: ("knative-serving", "app=activator", "8012", "workload.mesh.local"),
+    "stats": (*_GATEWAY, "19001", ""),
+}
+_MESHED = (SIDECAR, TIER_2, ACTIVATOR)
+# identity that is shown → its SPIFFE id; "none" shows nothing, "foreign" the right name by a CA of nobody's.
+IDENTITIES = {
+    "edge": mesh.EDGE,
+    "ingress": mesh.INGRESS,
+    "activator": mesh.ACTIVATOR,
+    "tenant-b": mesh.TENANT_B,
+    "other-domain": mesh.INGRESS.replace("cluster.local", "cluster-local"),
+    "longer": f"{mesh.INGRESS}-2",
+    "none": "",
+}
+
+
+class Door(NamedTuple):
+    """`name` is asked for in the handshake; `layer` is told where no access log is written there."""
+
+    address: tuple[str, int]
+    tls: bool = False
+    mesh: bool = False
+    name: str = "localhost"
+    host: str = "localhost"
+    layer: str = ""
+
+
+class Stage:
+    """Use it in a `with` block. What costs something is made when it is first asked for."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._ends = contextlib.ExitStack()
+        self._tokens: dict[str, str] = {}
+        self._reported: dict[str, str] | None = None
+        self._lock = threading.RLock()  # slow attacks ask from threads of their own
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
+
+    def finally_(self, undo: Callable[[], object]) -> None:
+        """Done when the stage is left, the latest first, whatever else went wrong."""
+        self._ends.callback(_quietly, undo)
+
+    def fill(self, text: str) -> str:
+        """`<…>` → what it stands for; unknown ones stay."""
+        return re.sub(r"<([a-z][a-z0-9:-]*)>", lambda found: self._known(found[1], found[0]), text)
+
+    def _known(self, name: str, otherwise: str) -> str:
+        if name.startswith("token:"):
+            return self.token(name.removeprefix("token:"))
+        meant: dict[str, Callable[[], str]] = {
+            "victim": lambda: self.victim.details["modelName"],
+            "key": lambda: self.victim.key,
+            "key-id": lambda: str(self.victim.details["keys"][0]["keyId"]),
+            "api-server": lambda: urlsplit(self.target.kube.server).netloc,
+        }
+        return meant[name]() if name in meant else otherwise
+
+    # Tokens
+
+    def token(self, name: str) -> str:
+        """Of a tenant or the admin, as the identity service signs it; else one of the forged."""
+        with self._lock:
+            if name not in self._tokens:
+                made = FORGED[name](self.kit) if name in FORGED else token(self.target, name)
+                self._tokens[name] = made
+            return self._tokens[name]
+
+    @cached_property
+    def kit(self) -> Kit:
+        """The platform's own signing key, so that a forged token is wrong in one thing alone."""
+        secret = self.target.kube.get("v1", "Secret", "identity-signing-keys", "identity")
+        if secret is None:
+            raise NotReady("There is no Secret identity/identity-signing-keys.", "look at: iiab status")
+        kid, pem = max((name.removesuffix(".pem"), base64.b64decode(v)) for name, v in secret["data"].items())
+        now = int(time.time())
+        fresh = claims(self.token(OWNER)) | {"iat": now, "nbf": now, "exp": now + 600}
+        return Kit(fresh, forge.signer(kid, pem), forge.stranger(kid), self.token(OWNER), now)
+
+    # Doors
+
+    def door(self, name: str) -> Door:
+        with self._lock:
+            return self._doors[name] if name in self._doors else self._found(name)
+
+    @cached_property
+    def _doors(self) -> dict[str, Door]:
+        plain, secure = (_address(url) for url in (self.target.gateway_url, self.target.gateway_tls_url))
+        management = self.target.endpoints.get("management", "")
+        return {
+            "edge": Door(plain),
+            "edge-tls": Door(secure, tls=True),
+            "edge-h2": Door(secure, tls=True),
+            "management": Door(_address(management)) if management else Door(plain, host=HOST),
+            "prometheus": Door(_address(self.target.prometheus_url), layer=PROMETHEUS),
+        }
+
+    def _found(self, name: str) -> Door:
+        """Of a Pod: its own port on loopback, where the engine says one, else its address."""
+        namespace, labels, port, certified = _PODS[name]
+        pods = self.target.kube.list("v1", "Pod", namespace, labels)
+        if not pods:
+            raise NotReady(f"There is no Pod {labels} in {namespace}.", "look at: iiab status")
+        ports = json.loads(pods[0]["metadata"].get("annotations", {}).get("iiab.lab/ports", "{}"))
+        address = ("127.0.0.1", int(ports[port])) if port in ports else (pods[0]["status"]["podIP"], int(port))
+        meshed = name in _MESHED
+        self._doors[name] = Door(address, meshed, meshed, certified, "localhost", "" if meshed else EDGE)
+        return self._doors[name]
+
+    # Certificates
+
+    def trust(self, door: str) -> ssl.SSLContext:
+        """The platform's CA alone, no certificate of one's own."""
+        made = ssl.create_default_context(cafile=self.target.ca or None)
+        if door == "edge-h2":
+            made.set_alpn_protocols(["h2"])
+        return made
+
+    def shown(self, identity: str, door: Door) -> ssl.SSLContext | None:
+        """None for plaintext."""
+        if identity == "plaintext":
+            return None
+        own = self._mesh
+        if identity == "foreign":
+            right = mesh.EDGE if door == self.door(TIER_2) else mesh.INGRESS
+            return mesh.context(mesh.stranger(), right, own.root)
+        return mesh.context(own, IDENTITIES[identity], own.root)
+
+    @cached_property
+    def _mesh(self) -> mesh.Authority:
+        secret = self.target.kube.get("v1", "Secret", "cacerts", "istio-system")
+        if secret is None:
+            raise NotReady("There is no Secret istio-system/cacerts.", "look at: iiab status")
+        key, chain, root = (base64.b64decode(secret["data"][name]) for name in ("tls.key", "tls.crt", "ca.crt"))
+        return mesh.Authority(key, chain, root)
+
+    # The Kubernetes API
+
+    def api(self, actor: str, method: str, path: str, body: str, headers: dict[str, str]) -> Outcome:
+        """What is written is written dry; the layer is told by the answer, a Status of the API server."""
+        with self._lock:
+            session, server = self._session(actor), self.target.kube.server
+        kind = "merge-patch+json" if method == "PATCH" else "json"
+        answer = session.request(
+            method,
+            server + self.fill(path),
+            data=self.fill(body) or None,
+            headers={"content-type": f"application/{kind}"} | headers,
+            params={} if method == "GET" else {"dryRun": "All", "fieldValidation": "Strict"},
+            timeout=10,
+        )
+        return Outcome(str(answer.status_code), _message(answer), (), "api-server")
+
+    def _session(self, actor: str) -> requests.Session:
+        if actor == ADMIN:
+            return self.target.kube.session
+        session = Kube(self.target.kubeconfig, self.target.context).session
+        session.headers.pop("Authorization", None)
+        if actor == STRANGER:
+            session.headers["Authorization"] = f"Bearer {self._intruder}"
+        elif actor != "nobody":
+            session.headers["Authorization"] = f"Bearer {self.token(actor.removeprefix('token-of-'))}"
+        return session
+
+    @cached_property
+    def _intruder(self) -> str:
+        """A kubeconfig's token of the other tenant: it may edit its own namespace."""
+        self.finally_(lambda: intruder.remove(self.target.kube, STRANGER))
+        return intruder.token(self.target.kube, STRANGER)
+
+    # The victim
+
+    @cached_property
+    def owner(self) -> Management:
+        return Management(self.target, OWNER)
+
+    @cached_property
+    def victim(self) -> PublishedModel:
+        """A model of the owner's, published with a key: what the stranger is after."""
+        with self._lock:
+            self.finally_(lambda: self.owner.remove(VICTIM))
+            self.owner.remove(VICTIM)
+            self.owner.create(VICTIM, _STORAGE)
+            self.owner.await_ready(VICTIM)
+            return self.owner.publish(VICTIM, OWNER, externalPath=f"/models/{VICTIM}")
+
+    # A hostile one
+
+    def hostile(self, targets: Callable[[Target], Mapping[str, tuple[str, Any]]]) -> dict[str, str]:
+        """What a model that was uploaded by a tenant reports of its tries; it is uploaded once, whatever comes of it."""
+        with self._lock:
+            if self._reported is None:
+                self._reported = {}
+                self._reported = self._loaded(targets(self.target))
+            return self._reported
+
+    def _loaded(self, targets: Mapping[str, tuple[str, Any]]) -> dict[str, str]:
+        self.finally_(lambda: self.owner.remove(HOSTILE))
+        self.owner.remove(HOSTILE)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "model.pkl"
+            file.write_bytes(pickle.dumps(hostile.Hostile(targets)))
+            self.owner.upload(HOSTILE, file, framework="sklearn")
+        self.owner.await_ready(HOSTILE, 20)
+        log = self.owner.call("GET", f"/api/models/{HOSTILE}/logs", params={"lines": "1000"})
+        return hostile.reported("\n".join(log["logs"]))
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    host = "127.0.0.1" if parts.hostname == "localhost" else str(parts.hostname)
+    return host, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _message(answer: requests.Response) -> str:
+    try:
+        said: Object = answer.json()
+    except ValueError:
+        return answer.text
+    return str(said.get("message") or json.dumps(said))
+
+
+def _quietly(undo: Callable[[], Any]) -> None:
+    with contextlib.suppress(ApiError):
+        undo()

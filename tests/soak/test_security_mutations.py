@@ -1,0 +1,192 @@
+"""Each defence is switched off in turn, and the catalogue fails in just the rows that it holds."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from iiab_lab.kube import Object
+from iiab_lab.scenarios.security import catalogue
+from iiab_lab.target import Target
+
+from ..e2e.lab import Lab, eventually, running
+from ..e2e.test_security import OPEN
+
+EDGE_POLICY = ("gateway.envoyproxy.io/v1alpha1", "SecurityPolicy", "sklearn-iris", "tenant-a")
+AUTHORIZATION = ("security.istio.io/v1", "AuthorizationPolicy")
+EDIT = ("rbac.authorization.k8s.io/v1", "ClusterRole", "iiab-platform-edit", "")
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+class Mutation(NamedTuple):
+    """What is switched off: an object, and a change of it (None: it is deleted); which rows fail, which go on passing."""
+
+    where: tuple[str, str, str, str]
+    change: Any
+    fail: tuple[str, ...]
+    hold: tuple[str, ...]
+
+
+def provider(spec: Object, **changes: Any) -> Object:
+    """The policy's one JWT provider with some fields changed, or, by None, left out."""
+    found = spec["jwt"]["providers"][0] | changes
+    return {"jwt": {"providers": [{name: value for name, value in found.items() if value is not None}]}}
+
+
+MUTATIONS = {
+    "no token is asked for": Mutation(
+        EDGE_POLICY,
+        lambda spec: {"jwt": None, "authorization": {"defaultAction": "Allow", "rules": None}},
+        ("jwt: no-token", "jwt: foreign", "jwt: alg-none", "jwt: hs256-public-key", "jwt: expired", "tenancy: edge-predict"),
+        ("bypass: sidecar-tenant-b",),
+    ),
+    "any audience will do": Mutation(
+        EDGE_POLICY,
+        lambda spec: provider(spec, audiences=None),
+        ("jwt: aud-missing", "jwt: aud-wrong", "jwt: aud-prefix"),
+        ("jwt: iss-wrong", "jwt: foreign", "jwt: expired", "jwt: tenant-wrong"),
+    ),
+    "any issuer will do": Mutation(
+        EDGE_POLICY,
+        lambda spec: provider(spec, issuer=None),
+        ("jwt: iss-missing", "jwt: iss-wrong", "jwt: iss-slash"),
+        ("jwt: aud-wrong", "jwt: foreign", "jwt: tenant-wrong"),
+    ),
+    "any valid token will do": Mutation(
+        EDGE_POLICY,
+        lambda spec: {"authorization": {"defaultAction": "Allow", "rules": None}},
+        ("jwt: tenant-wrong", "jwt: scope-wrong", "jwt: tenant-list", "headers: tenant", "paths: dot-dot", "tenancy: edge-metadata"),
+        ("jwt: no-token", "jwt: foreign"),
+    ),
+    "a contradicting x-tenant is not looked at": Mutation(
+        EDGE_POLICY,
+        lambda spec: {"authorization": {"rules": spec["authorization"]["rules"][1:]}},
+        ("headers: contradicting-tenant", "headers: two-tenants", "headers: tenant-list", "smuggling: obs-fold"),
+        ("headers: jwt-tenant", "tenancy: edge-predict"),
+    ),
+    "plaintext in the mesh": Mutation(
+        ("security.istio.io/v1", "PeerAuthentication", "default", "istio-system"),
+        lambda spec: {"mtls": {"mode": "PERMISSIVE"}},
+        ("bypass: sidecar-plaintext", "bypass: activator-plaintext"),
+        ("bypass: tier-2-plaintext", "bypass: sidecar-none", "bypass: sidecar-tenant-b"),
+    ),
+    "anybody of the mesh may call the model": Mutation(
+        (*AUTHORIZATION, "from-the-ingress", "tenant-a"),
+        None,
+        ("bypass: sidecar-tenant-b", "bypass: sidecar-longer", "bypass: sidecar-edge"),
+        ("bypass: sidecar-foreign", "bypass: tier-2-tenant-b", "bypass: activator-tenant-b"),
+    ),
+    "anybody of the mesh may call tier 2": Mutation(
+        (*AUTHORIZATION, "only-the-edge", "istio-system"),
+        None,
+        ("bypass: tier-2-tenant-b", "bypass: tier-2-longer", "bypass: tier-2-ingress"),
+        ("bypass: tier-2-foreign", "bypass: sidecar-tenant-b"),
+    ),
+    "anybody of the mesh may call the activator": Mutation(
+        (*AUTHORIZATION, "only-tier-2", "knative-serving"),
+        None,
+        ("bypass: activator-tenant-b", "bypass: activator-edge"),
+        ("bypass: activator-foreign", "bypass: sidecar-tenant-b"),
+    ),
+    "tier 2 asks for no certificate": Mutation(
+        ("networking.istio.io/v1", "Gateway", "knative-ingress-gateway", "knative-serving"),
+        lambda spec: {"servers": [spec["servers"][0] | {"tls": spec["servers"][0]["tls"] | {"mode": "SIMPLE"}}]},
+        ("bypass: tier-2-none", "bypass: tier-2-foreign"),
+        ("bypass: sidecar-none", "bypass: sidecar-foreign"),
+    ),
+    "a tenant may open routes": Mutation(
+        EDIT,
+        "httproutes",
+        ("policies: right-HTTPRoute-open", "policies: right-HTTPRoute-hijack"),
+        ("policies: right-VirtualService", "tenancy: kube-secrets"),
+    ),
+    "a tenant may read everybody's Secrets": Mutation(
+        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "catalogue-mutation", ""),
+        {
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "ServiceAccount", "name": "catalogue-intruder", "namespace": "tenant-b"}],
+        },
+        ("tenancy: kube-secrets", "bypass: kube-mesh-ca", "bypass: kube-other-tenant"),
+        ("bypass: kube-anonymous", "bypass: kube-alg-none"),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    with running(tmp_path_factory.mktemp("mutations") / "home") as lab:
+        yield connected(lab)
+
+
+def connected(lab: Lab) -> Target:
+    return Target.connect(home=lab.home)
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_without_a_defence_its_rows_fail_and_with_it_they_pass(target: Target, name: str) -> None:
+    mutation = MUTATIONS[name]
+    rows = (*mutation.fail, *mutation.hold)
+    always = OPEN & set(rows)
+    assert failed(target, rows) == always
+    with switched_off(target, mutation):
+        eventually(lambda: matches(target, rows, set(mutation.fail) | always), 20)
+    eventually(lambda: matches(target, rows, always), 20)
+
+
+def matches(target: Target, rows: tuple[str, ...], expected: set[str]) -> bool:
+    found = failed(target, rows)
+    assert found == expected, sorted(found ^ expected)
+    return True
+
+
+def failed(target: Target, rows: tuple[str, ...]) -> set[str]:
+    return {check.name for check in catalogue.run(target, rows).checks if not check.passed}
+
+
+@contextlib.contextmanager
+def switched_off(target: Target, mutation: Mutation) -> Iterator[None]:
+    api_version, kind, name, namespace = mutation.where
+    kube = target.kube
+    path = kube.path(api_version, kind, namespace, name)
+    before = kube.get(api_version, kind, name, namespace)
+    if before is None:
+        meta = {"name": name}
+        kube.apply({"apiVersion": api_version, "kind": kind, "metadata": meta, **mutation.change})
+    elif mutation.change is None:
+        kube.raw("DELETE", path)
+    else:
+        kube.raw("PATCH", path, data=json.dumps(changed(before, mutation.change)), headers=MERGE)
+    try:
+        yield
+    finally:
+        restore(target, mutation, before, path)
+
+
+def changed(before: Object, change: Any) -> Object:
+    if change == "httproutes":
+        rule = {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": ["create"]}
+        return {"rules": [*before["rules"], rule]}
+    return {"spec": change(before["spec"])}
+
+
+def restore(target: Target, mutation: Mutation, before: Object | None, path: str) -> None:
+    if before is None:
+        target.kube.raw("DELETE", path)
+        return
+    meta = {
+        name: before["metadata"][name]
+        for name in ("name", "namespace", "labels", "annotations")
+        if name in before["metadata"]
+    }
+    whole = {name: value for name, value in before.items() if name != "status"} | {"metadata": meta}
+    now = target.kube.get(*mutation.where[:2], mutation.where[2], mutation.where[3])
+    if now is None:
+        target.kube.raw("POST", path.rpartition("/")[0], json=whole)
+    else:
+        target.kube.raw(
+            "PUT", path, json=whole | {"metadata": meta | {"resourceVersion": now["metadata"]["resourceVersion"]}}
+        )
