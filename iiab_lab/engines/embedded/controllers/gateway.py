@@ -132,8 +132,9 @@ class GatewayController:
         for one in made.attached if made else ():
             found.setdefault(key_of(one.route), []).append(one)
         for route in self._client.list(HTTP_ROUTE):
-            key, before = key_of(route), route.get("status")
+            key = key_of(route)
             judged = found[key][0].route if key in found else route
+            before = (self._client.get(HTTP_ROUTE, key) or {}).get("status")  # now, not when the loop began
             if key in found or gateway_status.concerns(before, route, gateway):
                 parents = gateway_status.route(judged, before, gateway, found.get(key, []), verdicts.parked, now)
                 await self._client.set_status(HTTP_ROUTE, key, {"parents": parents})

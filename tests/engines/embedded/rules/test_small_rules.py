@@ -121,7 +121,7 @@ def test_a_pod_monitor_becomes_targets_with_the_operators_names() -> None:
         "spec": {
             "namespaceSelector": {"any": True},
             "selector": {"matchLabels": {"app": "x"}},
-            "podMetricsEndpoints": [{"port": "http", "path": "/stats"}],
+            "podMetricsEndpoints": [{"port": "http", "path": "/stats", "params": {"usedonly": ["true"]}}],
         },
     }
     pod = {
@@ -136,5 +136,6 @@ def test_a_pod_monitor_becomes_targets_with_the_operators_names() -> None:
     }
     ((scheme, group),) = scrape.pod_groups(monitor, [pod])
     assert scheme == "http" and group["targets"] == ["127.0.0.1:31000"]
+    assert (group["labels"]["__metrics_path__"], group["labels"]["__param_usedonly"]) == ("/stats", "true")
     assert group["labels"]["__iiab_job"] == "podMonitor/monitoring/m/0" and group["labels"]["pod"] == "p"
     assert scrape.pod_groups(monitor, [pod | {"status": {"phase": "Pending"}}]) == []
