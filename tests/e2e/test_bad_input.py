@@ -134,7 +134,7 @@ def test_a_regex_envoy_refuses_is_parked_with_the_reason_and_everything_else_goe
         return next((c for c in conditions if c["type"] == "Accepted" and c["status"] == "False"), {})
 
     try:
-        assert "missing ): /(((" in eventually(verdict, 60)["message"]
+        assert "missing closing ): `/(((`" in eventually(verdict, 60)["message"]
         assert predict(lab, tokens["tenant-a"]) == 200
         assert json.loads(lab.kubectl("get", "gateway", "-A", "-o", "json").stdout)["items"][0]["status"]["conditions"]
     finally:

@@ -152,12 +152,16 @@ def sees(release: Release, weights: dict[str, int], rollout: tuple[str, str, str
 def test_a_canary_gets_its_share_and_each_answer_tells_who_gave_it(release: Release, asked: Counter[Any]) -> None:
     release.set("v2", 10)
     sees(release, {TWO: 10, ONE: 90}, (TWO, TWO, ONE, ""))
-    shares = [(t["revisionName"], t["percent"], t["tag"]) for t in release.predictor["traffic"]]
-    assert shares == [(TWO, 10, "latest"), (ONE, 90, "prev")]
+    # The routes have it before the statuses that are copied from one to the next.
+    eventually(lambda: _shares(release) == [(TWO, 10, "latest"), (ONE, 90, "prev")])
     eventually(lambda: set(release.answers()) == {(200, ONE), (200, TWO)})
     columns = release.lab.kubectl("get", "isvc", "iris", "-n", NAMESPACE).stdout.splitlines()
     assert columns[0].split()[3:7] == ["PREV", "LATEST", "PREVROLLEDOUTREVISION", "LATESTREADYREVISION"]
     assert columns[1].split()[3:7] == ["90", "10", ONE, TWO]
+
+
+def _shares(release: Release) -> list[tuple[str, int, str]]:
+    return [(t["revisionName"], t["percent"], t["tag"]) for t in release.predictor["traffic"]]
 
 
 def test_each_tag_has_a_host_that_always_leads_to_its_revision(release: Release, asked: Counter[Any]) -> None:

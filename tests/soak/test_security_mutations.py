@@ -14,7 +14,7 @@ from iiab_lab.scenarios.security import catalogue
 from iiab_lab.target import Target
 
 from ..e2e.lab import Lab, eventually, running
-from ..e2e.test_security import OPEN
+from .test_security import OPEN
 
 EDGE_POLICY = ("gateway.envoyproxy.io/v1alpha1", "SecurityPolicy", "sklearn-iris", "tenant-a")
 AUTHORIZATION = ("security.istio.io/v1", "AuthorizationPolicy")

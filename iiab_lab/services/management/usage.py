@@ -64,15 +64,20 @@ def selector(publication: Publication) -> str:
 
 def stats(prometheus: Prometheus, publication: Publication) -> dict[str, Any]:
     """The original's UsageStats, and the present rate."""
-    chosen = selector(publication)
+    counter = f"envoy_cluster_upstream_rq_total{{{selector(publication)}}}"
     return {
-        "totalRequests": round(prometheus.number(f"sum(envoy_cluster_upstream_rq_total{{{chosen}}})")),
-        "requestsToday": round(prometheus.number(f"sum(increase(envoy_cluster_upstream_rq_total{{{chosen}}}[1d]))")),
-        "requestsPerSecond": round(
-            prometheus.number(f"sum(rate(envoy_cluster_upstream_rq_total{{{chosen}}}[10s]))"), 3
-        ),
+        "totalRequests": round(prometheus.number(f"sum({counter})")),
+        "requestsToday": round(_today(prometheus, counter)),
+        "requestsPerSecond": round(prometheus.number(f"sum(rate({counter}[10s]))"), 3),
         "tokensUsed": 0,
     }
+
+
+def _today(prometheus: Prometheus, counter: str) -> float:
+    """A series begins with its first request, which increase() does not count; that a proxy began anew, only increase() sees."""
+    last = f"last_over_time({counter}[1d])"
+    born = f"sum(clamp_min({last} - ({counter} offset 1d or {last} * 0), 0))"
+    return max(prometheus.number(f"sum(increase({counter}[1d]))"), prometheus.number(born))
 
 
 class LastUse:

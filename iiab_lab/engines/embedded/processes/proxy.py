@@ -28,7 +28,7 @@ from ..reconcile.ports import Applied, Rejected
 from . import envoy_admin
 from .rundir import admin_socket, app_socket
 
-_LOOK, _PATIENCE = 0.003, 5.0
+_LOOK, _DOUBT, _PATIENCE = 0.003, 0.05, 5.0
 _STATS_PORTS = (15090, 19001)  # the sidecar's and the gateway's
 _REFUSED = re.compile(r"(?:rejected|update failure|update failed): (.*)")
 
@@ -40,6 +40,7 @@ class _Envoy:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     log: Path | None = None
     in_force: bool = False  # what is written was seen in force; until then Envoy may yet refuse it
+    rejected: int | None = None  # how often this process is known to have refused something
 
 
 class FileProxy:
@@ -50,7 +51,7 @@ class FileProxy:
     def prepare(self, pod: Key, ports: Mapping[int, int], log: Path) -> tuple[tuple[str, ...], Path]:
         """→ the arguments and the working directory an Envoy of this Pod starts with; its files exist from now on."""
         envoy = self._envoy(pod)
-        envoy.log = log
+        envoy.log, envoy.rejected = log, None
         port = next(own for wanted, own in ports.items() if wanted in _STATS_PORTS)
         socket = str(admin_socket(self._run, pod))
         _write(envoy.folder / "bootstrap.json", bootstrap(str(pod), pod.namespace, socket, port))
@@ -116,14 +117,15 @@ class FileProxy:
             return await self._roll_out(pod, envoy, desired)
         # It started from these files: only now can it be asked whether it took them.
         waiting = {"cds": _version(desired.clusters), "lds": _version(desired.listeners)}
-        refused = await self._settled(admin_socket(self._run, pod), 0, waiting, envoy)
+        envoy.rejected = 0
+        refused = await self._settled(admin_socket(self._run, pod), waiting, envoy, warms=True)
         if refused:
             envoy.snapshot = Snapshot()
         return refused
 
     async def _roll_out(self, pod: Key, envoy: _Envoy, desired: Snapshot) -> Rejected | None:
         socket, now, folder = admin_socket(self._run, pod), envoy.snapshot, envoy.folder
-        before = envoy_admin.rejected(await envoy_admin.stats(socket))
+        await self._begin(socket, envoy)
         waiting: dict[str, str] = {}
         # Sets that a file each holds: those that changed.
         for resources in ("secrets", "endpoints"):
@@ -132,8 +134,11 @@ class FileProxy:
             if name in now.clusters:
                 waiting[f"endpoints/{name}"] = _version({name: desired.endpoints[name]})
         both = {**now.clusters, **desired.clusters}
-        waiting["cds"] = _write_set(folder / "cds.json", "clusters", both)
-        if refused := await self._settled(socket, before, waiting, envoy):
+        if both != now.clusters:
+            waiting["cds"] = _write_set(folder / "cds.json", "clusters", both)
+        if refused := await self._settled(
+            socket, waiting, envoy, warms=bool(waiting) or now.secrets != desired.secrets
+        ):
             return refused
         _write_changed(folder, "routes", now.routes, desired.routes)
         waiting = {
@@ -141,27 +146,46 @@ class FileProxy:
             for name in _changed(now.routes, desired.routes)
             if name in now.routes
         }
-        waiting["lds"] = _write_set(folder / "lds.json", "listeners", desired.listeners)
-        if refused := await self._settled(socket, before, waiting, envoy):
+        if desired.listeners != now.listeners:
+            waiting["lds"] = _write_set(folder / "lds.json", "listeners", desired.listeners)
+        if refused := await self._settled(socket, waiting, envoy, warms="lds" in waiting):
             return refused
-        _write_set(folder / "cds.json", "clusters", desired.clusters)
+        if desired.clusters != both:
+            _write_set(folder / "cds.json", "clusters", desired.clusters)
         _remove_stale(folder, desired)
         return None
 
-    async def _settled(self, socket: Path, before: int, waiting: dict[str, str], envoy: _Envoy) -> Rejected | None:
-        """Waits until every named version is in force and nothing warms; Envoy tells only who asks."""
-        deadline = asyncio.get_running_loop().time() + _PATIENCE
-        while True:
-            found = await envoy_admin.stats(socket)
-            if envoy_admin.rejected(found) > before:
-                return Rejected("", _reason(envoy.log))
-            seen = envoy_admin.versions(found)
+    async def _begin(self, socket: Path, envoy: _Envoy) -> None:
+        """Raises Gone where no Envoy runs."""
+        if envoy.rejected is None:
+            envoy.rejected = envoy_admin.rejected(await envoy_admin.stats(socket))
+        else:
+            await envoy_admin.stats(socket, envoy_admin.VERSIONS)
+
+    async def _settled(self, socket: Path, waiting: dict[str, str], envoy: _Envoy, *, warms: bool) -> Rejected | None:
+        """Waits until every named version is in force and, where something may warm, nothing does; Envoy tells only who asks.
+
+        Whether it refused is asked when it takes its time, and the less often the longer the answer takes.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline, doubt = clock() + _PATIENCE, clock() + _DOUBT
+        while waiting or warms:
+            seen = envoy_admin.versions(await envoy_admin.stats(socket, envoy_admin.VERSIONS))
             late = [name for name, version in waiting.items() if seen.get(name) != version]
-            if not late and not envoy_admin.warming(found):
+            if not late and not (warms and envoy_admin.warming(await envoy_admin.stats(socket, envoy_admin.WARMING))):
                 return None
-            if asyncio.get_running_loop().time() > deadline:
+            if (began := clock()) > doubt:
+                if await self._has_refused(socket, envoy):
+                    return Rejected("", _reason(envoy.log))
+                doubt = clock() + max(_DOUBT, 4 * (clock() - began))
+            if began > deadline:
                 raise TimeoutError(f"Envoy did not take {', '.join(late) or 'what is warming'} within {_PATIENCE} s")
             await asyncio.sleep(_LOOK)
+        return None
+
+    async def _has_refused(self, socket: Path, envoy: _Envoy) -> bool:
+        before, envoy.rejected = envoy.rejected or 0, envoy_admin.rejected(await envoy_admin.stats(socket))
+        return envoy.rejected > before
 
 
 def _changed(now: Mapping[str, Resource], desired: Mapping[str, Resource]) -> list[str]:

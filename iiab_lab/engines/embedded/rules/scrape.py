@@ -95,6 +95,7 @@ def _labels(monitor: Object, index: int, endpoint: Object, pod: Object, containe
         "container": container,
         "endpoint": port.get("name") or str(port["containerPort"]),
     }
+    made |= {f"__param_{name}": values[0] for name, values in (endpoint.get("params") or {}).items() if values}
     known = made | {"__meta_kubernetes_namespace": meta["namespace"], "__meta_kubernetes_pod_name": meta["name"]}
     known |= {f"__meta_kubernetes_pod_label_{_safe(name)}": value for name, value in labels_of(pod).items()}
     for rule in endpoint.get("relabelings") or ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,7 +11,7 @@ from iiab_lab.scenarios.report import Report
 from iiab_lab.scenarios.security import catalogue
 from iiab_lab.target import Target
 
-from .lab import Lab
+from ..e2e.lab import Lab, running
 
 # What the platform does not withstand yet. A row that passes again has to leave this list.
 OPEN = {
@@ -29,6 +30,12 @@ OPEN = {
 # Whom it hits depends on the moment: a client that takes back many requests makes a sidecar end tier 2's connection, and
 # the edge takes no connections for about 0.1 s while a route is set aside that it refused.
 SOMETIMES = {"resources: rapid-reset", "policies: regex-too-large", "policies: regex-broken"}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running(tmp_path_factory.mktemp("security") / "home") as lab:
+        yield lab
 
 
 @pytest.fixture(scope="module")
