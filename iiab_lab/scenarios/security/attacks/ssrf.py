@@ -66,6 +66,24 @@ def _policy(id_: str, spec: dict[str, Any], tries: str) -> Attack:
     return Attack(id_, "ssrf", _SOURCE, tries, api(spec), (API_SERVER,), refused, api(local), ("201",))
 
 
+def _keys(id_: str, uri: str, tries: str) -> Attack:
+    """A RequestAuthentication whose keys a proxy would fetch; those of a Service of the platform it may."""
+
+    def api(address: str) -> Api:
+        body = {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "RequestAuthentication",
+            "metadata": {"name": "catalogue"},
+            "spec": {"jwtRules": [{"issuer": "catalogue", "jwksUri": address}]},
+        }
+        path = "/apis/security.istio.io/v1/namespaces/tenant-b/requestauthentications"
+        return Api(path, "admin", "POST", json.dumps(body))
+
+    own = "http://identity.identity.svc.cluster.local/.well-known/jwks.json"
+    refused = ("400", "403", "422")
+    return Attack(f"mesh-{id_}", "ssrf", _SOURCE, tries, api(uri), (API_SERVER,), refused, api(own), ("201",))
+
+
 _ELSEWHERE = {"host": "x", "port": "443", "address": "169.254.169.254"}
 
 ATTACKS = (
@@ -99,6 +117,12 @@ ATTACKS = (
     _model("storage-traversal", "pvc://models/../../tenant-a/models/sklearn-iris", "another's model, out of one's own volume", "API1:2023; CWE-22"),
     _policy("jwks-loopback", {"jwt": {"providers": [{"name": "x", "remoteJWKS": {"uri": "http://127.0.0.1:6443/x"}}]}}, "a key set from loopback"),
     _policy("jwks-metadata", {"jwt": {"providers": [{"name": "x", "remoteJWKS": {"uri": "http://169.254.169.254/x"}}]}}, "a key set from a cloud's metadata"),
+    _keys("jwks-loopback", "http://127.0.0.1:6443/x", "a key set from loopback, at tier 2 or a sidecar"),
+    _keys("jwks-number", "http://2130706433/x", "a key set from loopback, as one number"),
+    _keys("jwks-metadata", "http://169.254.169.254/x", "a key set from a cloud's metadata"),
+    _keys("jwks-outside", "https://keys.example.com/x", "a key set from out of the platform"),
+    _keys("jwks-user", "http://x@identity.identity.svc.cluster.local/x", "a key set's address with a user before the host"),
+    _keys("jwks-file", "file:///etc/passwd", "a key set from a file"),
     _policy("ext-auth", {"extAuth": {"http": {"backendRefs": [{"name": "prometheus", "namespace": "monitoring", "port": 9090}]}}},
             "another namespace's Service asked about each request, without its consent"),
 )  # fmt: skip
