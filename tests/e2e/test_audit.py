@@ -108,7 +108,9 @@ def rows_of(target: Target, ids: set[str], since: datetime) -> pandas.DataFrame:
     def found() -> pandas.DataFrame | None:
         frame = audit(target, since=since.isoformat(), limit=10**6)
         mine = frame[frame.request_id.isin(ids)]
-        return mine if len(mine) >= len(ids) and not mine.hops.str.startswith(("tier-2", "sidecar")).any() else None
+        # Each hop tells its part by itself: a request that went all the way begins at the edge and ends at the model's sidecar.
+        begun, through = mine.hops.str.startswith("tier-1"), mine[mine.status.isin([200, 400])]
+        return mine if len(mine) >= len(ids) and begun.all() and through.hops.str.endswith("sidecar").all() else None
 
     made: pandas.DataFrame = eventually(lambda: (frame := found()) is not None and [frame])[0]
     return made
