@@ -10,19 +10,17 @@ Wakes:  on the Gateway; on each of those for every Gateway, as one Envoy's confi
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Collection, Hashable, Sequence
 
 from ..envoy import edge
 from ..envoy.edge import Edge
-from ..envoy.indexed import SERVICE_NAME
 from ..envoy.verdicts import Verdict
 from ..objects import kinds
 from ..objects.conditions import is_true
 from ..objects.kinds import BACKEND_TRAFFIC_POLICY, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, POD, SECURITY_POLICY, Key, Kind
-from ..objects.meta import Object, annotations_of, edition, key_of, labels_of
-from ..objects.names import PORTS
-from ..objects.pods import standing
+from ..objects.meta import Object, edition, key_of, labels_of
+from ..objects.names import SERVICE_NAME
+from ..objects.pods import ports, standing
 from ..objects.times import rfc3339
 from ..reconcile.culprits import culprits, gist
 from ..reconcile.ports import Client, Clock, Mapper, Proxy, Rejected, Result, Watch
@@ -66,8 +64,8 @@ class GatewayController:
         pods = self._client.list(POD, gateway_proxy.NAMESPACE, gateway_proxy.labels(gateway))
         made, programmed = None, Verdict(False, "NoResources", "Envoy replicas unavailable")
         for pod in pods:
-            if ports := _ports(pod):
-                made, refused = await self._publish(gateway, key_of(pod), ports)
+            if not pod["metadata"].get("deletionTimestamp") and (own := ports(pod)):
+                made, refused = await self._publish(gateway, key_of(pod), own)
                 programmed = _programmed(pod, refused)
         await self._report(gateway, made or self._translated(gateway, _Any(), ()), programmed)
         return None
@@ -195,12 +193,6 @@ class _Any(dict):
 
     def __missing__(self, key: int) -> int:
         return key
-
-
-def _ports(pod: Object) -> dict[int, int]:
-    if pod["metadata"].get("deletionTimestamp"):
-        return {}
-    return {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
 
 
 def _programmed(pod: Object, refused: Rejected | None) -> Verdict:

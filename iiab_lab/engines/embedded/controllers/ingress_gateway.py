@@ -9,17 +9,16 @@ Wakes:  on the Pod, and on each of those for every ingress gateway; when its cer
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from ..envoy import guard, ingress, sidecar
 from ..envoy.ingress import Ingress, Named
 from ..envoy.policies import ROOT
 from ..objects import kinds
 from ..objects.kinds import CONFIG_MAP, DESTINATION_RULE, POD, SECRET, VIRTUAL_SERVICE, Key, Kind
-from ..objects.meta import Object, annotations_of, key_of
-from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
-from ..objects.pods import standing
+from ..objects.meta import Object, annotations_of, edition, key_of
+from ..objects.names import SIDECAR_STATUS
+from ..objects.pods import has_proxy, ports, standing
 from ..objects.times import rfc3339
 from ..reconcile.culprits import culprits, gist
 from ..reconcile.events import Recorder
@@ -38,7 +37,6 @@ _INPUTS = (
 )
 _JUDGES = {VIRTUAL_SERVICE: unserved.virtual_service, DESTINATION_RULE: unserved.destination_rule}
 Translation = Callable[[Iterable[Named]], Ingress]
-_Edition = tuple[str, int]  # uid, generation
 
 
 class IngressGatewayController:
@@ -53,7 +51,7 @@ class IngressGatewayController:
             Watch(SECRET, lambda secret: self._all(secret) if secret["metadata"]["namespace"] == ROOT else []),
             Watch(CONFIG_MAP, lambda found: self._all(found) if key_of(found) == mesh_config.KEY else []),
             Watch(kinds.NAMESPACE, self._all, lambda namespace: namespace["metadata"]["name"]),
-            *(Watch(kind, self._all, _edition) for kind in _JUDGES),
+            *(Watch(kind, self._all, edition) for kind in _JUDGES),
             *(Watch(kind, self._all) for kind in _INPUTS),
         )
 
@@ -62,14 +60,14 @@ class IngressGatewayController:
         if pod is None or pod["metadata"].get("deletionTimestamp"):
             self._certificates.pop(key, None)
             return None
-        ports = {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
+        own = ports(pod)
         authority = certificates.authority(self._client.get(SECRET, workload_certificates.CA))
-        if not ports or authority is None:
+        if not own or authority is None:
             return None  # its ports, or the mesh's CA, will wake us
         now = self._clock.now()
         certificate = workload_certificates.current(self._certificates.get(key), pod, authority, now)
         self._certificates[key] = certificate
-        await self._report(await self._publish(pod, ports, certificate.identity))
+        await self._report(await self._publish(pod, own, certificate.identity))
         return Result(max(0.0, certificate.due - now))
 
     async def _publish(self, pod: Object, ports: dict[int, int], identity: sidecar.Identity) -> Ingress:
@@ -148,13 +146,13 @@ class _Verdicts:
     """Why a proxy would refuse an object, or did; as long as the object is the same."""
 
     def __init__(self) -> None:
-        self._known: dict[Named, tuple[_Edition, list[str]]] = {}
-        self._proven: dict[Named, _Edition] = {}
+        self._known: dict[Named, tuple[Hashable, list[str]]] = {}
+        self._proven: dict[Named, Hashable] = {}
 
     def of(self, obj: Object, named: Named) -> list[str]:
         known = self._known.get(named)
-        if known is None or known[0] != _edition(obj):
-            known = self._known[named] = _edition(obj), _JUDGES[named[0]](obj)
+        if known is None or known[0] != edition(obj):
+            known = self._known[named] = edition(obj), _JUDGES[named[0]](obj)
         return known[1]
 
     def aside(self, objects: dict[Named, Object]) -> list[Named]:
@@ -162,21 +160,15 @@ class _Verdicts:
         return [named for named, obj in objects.items() if self.of(obj, named)]
 
     def blame(self, obj: Object, named: Named, why: str) -> None:
-        self._known[named] = _edition(obj), [f"Envoy refuses it: {gist(why)}"]
+        self._known[named] = edition(obj), [f"Envoy refuses it: {gist(why)}"]
 
     def accept(self, objects: dict[Named, Object]) -> None:
-        self._proven = {named: _edition(obj) for named, obj in objects.items()}
+        self._proven = {named: edition(obj) for named, obj in objects.items()}
 
     def unproven(self, objects: dict[Named, Object]) -> list[Named]:
         """What was not there, or not like this, when Envoy last took everything."""
-        return [named for named, obj in objects.items() if self._proven.get(named) != _edition(obj)]
-
-
-def _edition(obj: Object) -> _Edition:
-    meta = obj["metadata"]
-    return meta["uid"], meta.get("generation", 1)
+        return [named for named, obj in objects.items() if self._proven.get(named) != edition(obj)]
 
 
 def _is_gateway(pod: Object) -> bool:
-    own = any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
-    return own and SIDECAR_STATUS not in annotations_of(pod)
+    return has_proxy(pod) and SIDECAR_STATUS not in annotations_of(pod)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ..objects.kinds import ENDPOINT_SLICE, SERVICE, Key, Kind
+from ..objects.kinds import SERVICE, Key
 from ..objects.meta import Object
 from . import destination_policies, destination_rules, http, sidecar
 from .virtual_hosts import fqdn
@@ -13,7 +13,6 @@ from .world import Backend, World, backend, spiffe
 
 Resource = dict[str, Any]
 
-_SERVICE_NAME = "kubernetes.io/service-name"
 _DOMAIN = ".svc.cluster.local"
 # Every file that Envoy follows takes one of the user's few inotify instances (see `http.downstream_tls`). Endpoints beyond
 # these stand in place: then a change of them is a change of the cluster, which ends no request but opens connections anew.
@@ -45,7 +44,7 @@ class Destinations:
     """Of one proxy: what is asked for becomes a cluster. `root` is the mesh's, PEM; `port` the server's that routes came in on."""
 
     def __init__(self, world: World, root: str, without: Iterable[Key] = ()) -> None:
-        self._world, self._root = _Sliced(world), root
+        self._world, self._root = world, root
         self._rules = destination_rules.rules(world, without)
         self._chosen: dict[Destination, Chosen] = {}
         self.clusters: Resource = {}
@@ -108,23 +107,3 @@ class Destinations:
         said = f"Referenced host+subset in destinationrule not found: {destination.host}+{destination.subset}"
         known = self.missing.setdefault(Key(meta["namespace"], meta["name"]), [])
         known += [said] if said not in known else []
-
-
-class _Sliced:
-    """A `World` in which a Service's EndpointSlices are found without looking at everybody's."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._slices: dict[tuple[str, str], list[Object]] = {}
-        for piece in world.list(ENDPOINT_SLICE):
-            meta = piece["metadata"]
-            name = (meta.get("labels") or {}).get(_SERVICE_NAME, "")
-            self._slices.setdefault((meta["namespace"], name), []).append(piece)
-
-    def get(self, kind: Kind, key: Key) -> Object | None:
-        return self._world.get(kind, key)
-
-    def list(self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
-        if kind == ENDPOINT_SLICE and namespace and labels and list(labels) == [_SERVICE_NAME]:
-            return self._slices.get((namespace, labels[_SERVICE_NAME]), [])
-        return self._world.list(kind, namespace, labels)

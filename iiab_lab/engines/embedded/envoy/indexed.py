@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from ..objects.kinds import ENDPOINT_SLICE, Key, Kind
 from ..objects.meta import Object, labels_of
+from ..objects.names import SERVICE_NAME
 from .world import World
 
 Objects = list[Object]
-
-SERVICE_NAME = "kubernetes.io/service-name"
 
 
 class _Listed(NamedTuple):
