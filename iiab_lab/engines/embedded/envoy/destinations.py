@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from ..objects.kinds import SERVICE, Key
 from ..objects.meta import Object
-from . import destination_policies, destination_rules, http, sidecar
+from . import destination_policies, destination_rules, http, outbound
 from .virtual_hosts import fqdn
-from .world import Backend, World, backend, spiffe
+from .world import Backend, World, backend
 
 Resource = dict[str, Any]
 
@@ -26,11 +26,11 @@ class Destination(NamedTuple):
 
     @property
     def host(self) -> str:
-        return f"{self.service.name}.{self.service.namespace}{_DOMAIN}"
+        return outbound.host_of(self.service)
 
     @property
     def cluster(self) -> str:
-        return f"outbound|{self.port}|{self.subset}|{self.host}"
+        return outbound.name_of(self.service, self.port, self.subset)
 
 
 class Chosen(NamedTuple):
@@ -92,15 +92,10 @@ class Destinations:
 
     def _tls(self, destination: Destination, found: Backend, policy: Object) -> Resource | None:
         """Istio's automatic mTLS, unless the rule says: a Pod without a sidecar has no certificate to show."""
-        plain = bool(found.accounts) and not found.meshed
-        mode = (policy.get("tls") or {}).get("mode", "DISABLE" if plain else "ISTIO_MUTUAL")
+        mode = (policy.get("tls") or {}).get("mode", "DISABLE" if found.plain else "ISTIO_MUTUAL")
         if mode == "DISABLE":
             return None
-        anyone = {"prefix": f"spiffe://cluster.local/ns/{destination.service.namespace}/sa/"}
-        names = [{"exact": spiffe(*account)} for account in found.accounts] or [anyone]
-        sans = [{"san_type": "URI", "matcher": name} for name in names]
-        sni = f"outbound_.{destination.port}_.{destination.subset}_.{destination.host}"
-        return http.upstream_tls(sni, self._root, sans, sidecar.IDENTITY)
+        return outbound.mutual_tls(destination.service, destination.port, found, self._root, destination.subset)
 
     def _report(self, destination: Destination, service: Object) -> None:
         meta = service["metadata"]

@@ -32,6 +32,11 @@ class Backend(NamedTuple):
     accounts: list[tuple[str, str]]  # (namespace, name), sorted
     meshed: bool
 
+    @property
+    def plain(self) -> bool:
+        """There is somebody, who has no certificate to show."""
+        return bool(self.accounts) and not self.meshed
+
 
 def backend(world: World, service: Key, port: int, labels: Mapping[str, str] | None = None) -> Backend | None:
     """None where there is no such Service or port. `labels`: only addresses of Pods that have them."""
