@@ -11,12 +11,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..objects.kinds import ENDPOINT_SLICE, Key, Kind
 from ..objects.meta import Object, labels_of
+from ..objects.names import SERVICE_NAME
 from .world import World
 
 Objects = list[Object]
 T = TypeVar("T")
-
-SERVICE_NAME = "kubernetes.io/service-name"
 
 
 class _Listed(NamedTuple):
