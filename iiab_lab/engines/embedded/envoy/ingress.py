@@ -129,5 +129,6 @@ def _manager(table: str, guard: Guard) -> Resource:
         "set_current_client_cert_details": {"uri": True},
         "preserve_external_request_id": True,
         "strip_any_host_port": True,
+        **http.FOR_PEERS,
     }
     return http.manager(f"outbound_{table}", http.rds(table), [*guard.filters, *_FILTERS], logs, **more)
