@@ -85,7 +85,7 @@ def _headers(kind: str, wanted: Object) -> Iterator[str]:
     for verb in ("add", "set"):
         for item in wanted.get(verb) or ():
             yield from _unmodifiable(kind, verb, item["name"])
-            if why := _wrong_value(item["value"]):
+            if why := wrong_value(item["value"]):
                 yield f'Header: "{item["name"]}". {kind} Filter cannot {verb} a header with an invalid value{why}'
     for name in wanted.get("remove") or ():
         if not name or _BROKEN.search(name):
@@ -100,7 +100,7 @@ def _unmodifiable(kind: str, verb: str, name: str) -> Iterator[str]:
         yield f'Header: "{name}". {cannot}{cure}'
 
 
-def _wrong_value(text: str) -> str:
+def wrong_value(text: str) -> str:
     """Envoy reads a percent sign as the begin of a variable, such as %REQ(x-user)%."""
     if not _VALUE.fullmatch(text):
         return "."
