@@ -17,6 +17,7 @@ from . import (
     listener_verdicts,
     policy_targets,
     rate_limits,
+    request_buffer,
 )
 from .attachment import Attached, attached
 from .client_policies import Spoken
@@ -135,7 +136,7 @@ def _filters(gateway: Object, security: Sequence[Security], traffic: list[Traffi
     filters += [api_keys.http_filter()] if any(api_keys.FILTER in one.per_route for one in security) else []
     if providers:
         filters.append(http.http_filter("jwt_authn", providers=providers, requirement_map=requirements))
-    return [*filters, edge_traffic.buffer(), http.http_filter("rbac"), *edge_traffic.filters(gateway, traffic)]
+    return [*filters, request_buffer.http_filter(), http.http_filter("rbac"), *edge_traffic.filters(gateway, traffic)]
 
 
 def _envoy_proxy(world: World, gateway: Object) -> Object | None:

@@ -11,7 +11,7 @@ from itertools import chain, groupby
 from typing import Any
 
 from ..objects.meta import Object
-from . import edge_traffic, http, telemetry
+from . import http, request_buffer, telemetry
 from .attachment import Attached, hostnames
 from .client_traffic import Client, without_limit_headers
 from .edge_filters import redirected_at
@@ -21,9 +21,6 @@ from .world import World, secret_text
 
 Resource = dict[str, Any]
 Made = dict[str, dict[str, Resource]]
-
-_INSPECTOR = "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-_SNI = {"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": _INSPECTOR}}
 
 
 class Listeners:
@@ -51,7 +48,9 @@ class Listeners:
             chains = list(self._chains(list(group), made))
             named = any("filter_chain_match" in one for one in chains)
             name = chains[0]["name"]
-            more = self._clients[name.rpartition("/")[2]].listener | ({"listener_filters": [_SNI]} if named else {})
+            more = self._clients[name.rpartition("/")[2]].listener | (
+                {"listener_filters": http.PEEKING} if named else {}
+            )
             made["listeners"][name] = http.listener(name, ports[port], chains, **more)
 
     def _chains(self, group: list[Object], made: Made) -> Iterator[Resource]:
@@ -118,7 +117,7 @@ def _sorted(routes: Iterable[list[Any]], port: int, client: Client) -> list[Reso
     if client.wrong:
         return [closed(one.route) for one in ordered]
     made = [redirected_at(port, one.route) for one in ordered]
-    made = [*edge_traffic.announced(made), *made]
+    made = [*request_buffer.announced(made), *made]
     return made if client.limit_headers else [without_limit_headers(one) for one in made]
 
 

@@ -6,16 +6,16 @@ oldest policy of a target counts; one that cannot be translated closes its route
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..objects import quantities
 from ..objects.kinds import BACKEND_TRAFFIC_POLICY, Key
 from ..objects.meta import Object
-from . import http, listener_verdicts, policy_targets, rate_limits
+from . import http, listener_verdicts, policy_targets, rate_limits, request_buffer
 from .attachment import Attached, attached
 from .durations import seconds
 from .edge_routes import closed
+from .indexed import Indexed
 from .policy_targets import Targets
 from .verdicts import Verdict
 from .world import World, backend
@@ -25,9 +25,7 @@ Resource = dict[str, Any]
 ACCEPTED = Verdict(True, "Accepted", "Policy has been accepted.")
 NAMESPACE = "envoy-gateway-system"
 _LOCAL = "envoy.filters.http.local_ratelimit"
-_MOST_BUFFERED = 2**32 - 1
 _RETRY_ON = ("connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes")
-_BUFFER = "envoy.filters.http.buffer"
 _ALWAYS = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
 
 
@@ -53,6 +51,7 @@ def effective(policies: Targets, gateway: Object, one: Attached) -> Traffic | No
 
 def scopes(world: World, gateway: Object) -> dict[str, Object]:
     """Whose buckets there are → the spec that says how large each is."""
+    world = Indexed(world)
     policies = policy_targets.oldest(world, BACKEND_TRAFFIC_POLICY)
     routes = attached(world, gateway, listener_verdicts.judge(world, gateway))
     found = (effective(policies, gateway, one) for one in routes if one.accepted.holds)
@@ -89,7 +88,7 @@ def routed(traffic: Traffic | None, route: Resource, timeouts: Object) -> Resour
         action["rate_limits"] = limits
     own = _local(traffic)
     if "requestBuffer" in spec:  # what waits for its end cannot be upgraded
-        own |= {_BUFFER: http.message("buffer", "BufferPerRoute", buffer={"max_request_bytes": _limit(spec)})}
+        own |= request_buffer.per_route(spec)
         action["upgrade_configs"] = [{"upgrade_type": "websocket", "enabled": False}]
     filters = {**route.get("typed_per_filter_config", {}), **own}
     return {**route, "route": action, **({"typed_per_filter_config": filters} if filters else {})}
@@ -124,27 +123,6 @@ def filters(gateway: Object, in_force: list[Traffic]) -> list[Resource]:
             )
         )
     return made
-
-
-def buffer() -> Resource:
-    """Takes in whole only what a route's policy says. Always there: a filter that comes or goes ends connections."""
-    return http.http_filter("buffer", max_request_bytes=1) | {"disabled": True}
-
-
-def announced(routes: Sequence[Resource]) -> list[Resource]:
-    """Before the routes of a host: a body said to be longer than any of them takes is refused before it comes.
-
-    The buffer alone would wait for the bytes, and whoever announces 4 GiB and sends nothing would hold his place.
-    """
-    forwarding = [one for one in routes if "route" in one]
-    buffers = [one.get("typed_per_filter_config", {}).get(_BUFFER) for one in forwarding]
-    limits = [one["buffer"]["max_request_bytes"] for one in buffers if one]
-    if not limits or len(limits) < len(forwarding):
-        return []
-    longer = {"start": str(max(limits) + 1), "end": str(2**63 - 1)}
-    match = {"prefix": "/", "headers": [{"name": "content-length", "range_match": longer}]}
-    answer = {"status": 413, "body": {"inline_string": "Payload Too Large"}}
-    return [{"name": "too-large", "match": match, "direct_response": answer}]
 
 
 def cluster(world: World) -> Resource:
@@ -196,14 +174,9 @@ def _verdict(spec: Object) -> Verdict:
         headers = [h for selector in rule.get("clientSelectors") or () for h in selector.get("headers") or ()]
         if any(h.get("type", "Exact") != "Distinct" and "value" not in h for h in headers):
             return Verdict(False, "Invalid", "RateLimit: a header selector needs a value unless it is Distinct")
-    if "requestBuffer" in spec and not 0 <= _limit(spec) <= _MOST_BUFFERED:
-        said = f"limit value {spec['requestBuffer']['limit']} is out of range, must be between 0 and {_MOST_BUFFERED}"
-        return Verdict(False, "Invalid", f"RequestBuffer: {said}.")
+    if why := request_buffer.wrong(spec):
+        return Verdict(False, "Invalid", why)
     return ACCEPTED
-
-
-def _limit(spec: Object) -> int:
-    return int(quantities.parse(spec["requestBuffer"]["limit"]))
 
 
 def _request_timeout(spec: Object) -> str | None:

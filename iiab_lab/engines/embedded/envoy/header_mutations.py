@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..objects.meta import Object
-from ..rules.http_route_unserved import wrong_value
-from ..rules.istio.words import regex_error
+from ..rules.http_route_unserved import wrong_regex, wrong_value
 from .verdicts import Invalid
 
 Resource = dict[str, Any]
@@ -37,7 +36,7 @@ def string(item: Object) -> Resource:
     """A StringMatch; raises Invalid for an expression that cannot be read."""
     if (kind := item.get("type", "Exact")) != "RegularExpression":
         return {_MATCHES[kind]: item["value"]}
-    if why := regex_error(item["value"]):
+    if why := wrong_regex(item["value"]):
         raise Invalid(f'regex "{item["value"]}" is invalid: {why}')
     return {"safe_regex": {"regex": item["value"]}}
 
