@@ -124,7 +124,7 @@ def _manager(table: str, guard: Guard) -> Resource:
     }
     fields = {"hop": "tier-2", **telemetry.MESH, **guard.log}
     logs = [telemetry.json_log(fields), telemetry.istio_metrics("source", labels)]
-    more = {
+    more: Resource = {
         "forward_client_cert_details": "SANITIZE_SET",
         "set_current_client_cert_details": {"uri": True},
         "preserve_external_request_id": True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...objects.kinds import (
     AUTHORIZATION_POLICY,
+    CLIENT_TRAFFIC_POLICY,
     CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
     CONFIGURATION,
@@ -102,6 +103,7 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
     PEER_AUTHENTICATION: (istio_security.peer,),
     GATEWAY: (gateway_api.gateway,),
     HTTP_ROUTE: (gateway_api.http_route,),
+    CLIENT_TRAFFIC_POLICY: (gateway_api.client_traffic,),
     VIRTUAL_SERVICE: (istio.virtual_service,),
     DESTINATION_RULE: (istio.destination_rule,),
     ENDPOINT_SLICE: (immutable.fields("addressType"),),
