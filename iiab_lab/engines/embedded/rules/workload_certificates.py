@@ -12,7 +12,7 @@ from ..objects.meta import Object
 from . import pki
 
 CA = Key(ROOT, "cacerts")
-_SECONDS = 24 * 3600.0  # Istio's default for workload certificates
+_SECONDS, _BACKDATED = 24 * 3600.0, 120.0  # Istio's defaults for workload certificates
 # Every workload answers to this name too, for clients that verify by DNS name and not by SPIFFE: Prometheus.
 _COMMON_NAME = "workload.mesh.local"
 
@@ -36,6 +36,7 @@ def current(known: Certificate | None, pod: Object, authority: pki.Authority, no
         uris=(spiffe(namespace, account),),
         usages=("digital signature", "server auth", "client auth"),
         algorithm="ECDSA",
+        backdated=_BACKDATED,
     )
     issued = pki.issue(request, authority, now)
     return Certificate(sidecar.Identity(issued.chain, issued.key, issued.root), authority, now + _SECONDS / 2)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ...objects.kinds import (
     AUTHORIZATION_POLICY,
+    CERTIFICATE,
+    CERTIFICATE_REQUEST,
     CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
     CONFIGURATION,
@@ -38,6 +40,7 @@ from . import (
     Plugin,
     amounts,
     autoscaler,
+    cert_manager,
     defaults,
     definitions,
     gateway_api,
@@ -108,6 +111,8 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
     ROLE_BINDING: (_ROLE_REF,),
     CLUSTER_ROLE_BINDING: (_ROLE_REF,),
     CRD: (definitions.define, immutable.fields("spec.group", "spec.scope", "spec.names.kind", "spec.names.plural")),
+    CERTIFICATE: (cert_manager.certificate,),
+    CERTIFICATE_REQUEST: (cert_manager.request, cert_manager.fixed),
     CSR: (immutable.fields("spec"),),
 }
 # After everything else, as in Kubernetes: only what would be stored is counted.
