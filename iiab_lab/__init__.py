@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from .scenarios import Report, find
     from .scenarios.hops import timeline, trace
     from .scenarios.publishing import hits
+    from .scenarios.security.catalogue import attack
+    from .scenarios.security.figures import DENIALS
+    from .scenarios.security.tampering import tampered_audit
     from .scenarios.served import Served
     from .start import preflight, up
     from .target import Target
@@ -54,6 +57,7 @@ _WHERE = {
     "Bounds": ".traffic.load.bounds",
     "Call": ".traffic.load.call",
     "Criterion": ".rollout.criteria",
+    "DENIALS": ".scenarios.security.figures",
     "Feedback": ".traffic.feedback",
     "InferenceClient": ".traffic.client",
     "LabError": ".errors",
@@ -70,6 +74,7 @@ _WHERE = {
     "ab": ".rollout.ab",
     "agreement": ".rollout.shadow",
     "apply": ".view",
+    "attack": ".scenarios.security.catalogue",
     "audit": ".audit",
     "claims": ".traffic.identity",
     "controls": ".audit",
@@ -89,6 +94,7 @@ _WHERE = {
     "source": ".view",
     "split": ".models.iris",
     "stop_all": ".follow",
+    "tampered_audit": ".scenarios.security.tampering",
     "timeline": ".scenarios.hops",
     "token": ".traffic.identity",
     "train_tree": ".models.by_hand",

@@ -14,6 +14,7 @@ from ..objects.meta import Object
 from . import http, listener_verdicts, policy_targets, rate_limits
 from .attachment import Attached, attached
 from .durations import seconds
+from .indexed import Indexed
 from .policy_targets import Targets
 from .verdicts import Verdict
 from .world import World, backend
@@ -49,6 +50,7 @@ def effective(policies: Targets, gateway: Object, one: Attached) -> Traffic | No
 
 def scopes(world: World, gateway: Object) -> dict[str, Object]:
     """Whose buckets there are → the spec that says how large each is."""
+    world = Indexed(world)
     policies = policy_targets.oldest(world, BACKEND_TRAFFIC_POLICY)
     routes = attached(world, gateway, listener_verdicts.judge(world, gateway))
     found = (effective(policies, gateway, one) for one in routes if one.accepted.holds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import paths
@@ -30,6 +30,12 @@ PEEKING: list[Resource] = [
     }
 ]
 
+CORS = "envoy.filters.http.cors"
+# As fields of an API → of Envoy's CorsPolicy.
+_LISTED = {"allowMethods": "allow_methods", "allowHeaders": "allow_headers", "exposeHeaders": "expose_headers"}
+# 301 is Envoy's own.
+REDIRECTS = {302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
+
 _MESSAGES = {
     "api_key_auth": "ApiKeyAuth",
     "cors": "Cors",
@@ -52,6 +58,11 @@ def http_filter(name: str, **config: Any) -> Resource:
 def message(name: str, kind: str, **config: Any) -> Resource:
     """A message of an HTTP filter: the type is always `….<name>.v3.<Message>`."""
     return {"@type": f"{_HTTP}.{name}.v3.{kind}", **config}
+
+
+def cors_lists(policy: Mapping[str, Any], separator: str) -> Resource:
+    """Of a CorsPolicy, what an HTTPRoute and a VirtualService name alike."""
+    return {ours: separator.join(policy[theirs]) for theirs, ours in _LISTED.items() if policy.get(theirs)}
 
 
 def manager(

@@ -10,6 +10,7 @@ from ..objects.meta import Object, key_of, labels_of
 from . import http, sidecar, telemetry, virtual_hosts, virtual_routes
 from .destinations import Destinations
 from .guard import Guard
+from .indexed import Indexed
 from .snapshot import Snapshot
 from .virtual_routes import Way
 from .world import World, secret_text, spiffe
@@ -41,7 +42,7 @@ def translate(
     without: Iterable[Named] = (),
 ) -> Ingress:
     """`without`: VirtualServices and DestinationRules that are set aside, as if they were not there."""
-    aside = set(without)
+    world, aside = Indexed(world), set(without)
     found = virtual_hosts.hosts(world, (key for kind, key in aside if kind == VIRTUAL_SERVICE))
     to = Destinations(world, identity.root, (key for kind, key in aside if kind == DESTINATION_RULE))
     secrets, routes = sidecar.secrets(identity), {}

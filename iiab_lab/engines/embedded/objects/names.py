@@ -6,6 +6,8 @@ from __future__ import annotations
 PORTS = "iiab.lab/ports"
 # Of this engine: holds a Namespace until it is empty (Kubernetes keeps it in spec.finalizers).
 CONTENTS = "iiab.lab/contents"
+# Kubernetes': which Service an EndpointSlice is of.
+SERVICE_NAME = "kubernetes.io/service-name"
 # Kubernetes': holds a CustomResourceDefinition until its objects are gone.
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 

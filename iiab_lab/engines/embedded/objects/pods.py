@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable
 
 from .conditions import is_true
 from .meta import Object, annotations_of, labels_of
-from .names import PORTS
+from .names import PORTS, SIDECAR
 
 # What a container says of itself that waiting will not mend.
 HOPELESS = ("CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "RunContainerError", "CreateContainerConfigError")
@@ -16,6 +17,16 @@ def containers_of(pod: Object) -> list[Object]:
     """Init containers first. Of a Pod or a Pod template."""
     spec = pod["spec"]
     return [*(spec.get("initContainers") or ()), *spec["containers"]]
+
+
+def has_proxy(pod: Object) -> bool:
+    """Whether an Envoy of the mesh stands before it: a sidecar's, or an ingress gateway's own."""
+    return any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
+
+
+def ports(pod: Object) -> dict[int, int]:
+    """containerPort → port on loopback; empty as long as the Pod has none."""
+    return {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
 
 
 def standing(pod: Object) -> Hashable:

@@ -14,11 +14,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..objects.meta import Object
-from .istio.words import regex_error
+from . import regexes
 
 _VALUE = re.compile(r"[!-~]+(?:[\t ]?[!-~]+)*")
 _COMMAND = re.compile(r"%(?:%|[A-Z0-9_]+(?:\([^()]*\))?(?::\d+)?%)")
-_BROKEN = re.compile("[\0\n\r]")
 _LONGEST_LABEL = 63
 _MODIFIERS = ("requestHeaderModifier", "responseHeaderModifier")
 _OF_BACKENDS = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite")
@@ -66,7 +65,7 @@ def _regexes(match: Object) -> Iterator[str]:
 
 @lru_cache(maxsize=8192)
 def _wrong_regex(text: str) -> str:
-    return regex_error(text) if text else "it must not be empty"
+    return regexes.error(text) if text else "it must not be empty"
 
 
 def _filter(item: Object) -> Iterator[str]:
@@ -77,7 +76,7 @@ def _filter(item: Object) -> Iterator[str]:
         wanted = item.get(field) or {}
         yield from _host(wanted.get("hostname"))
         for name, text in (wanted.get("path") or {}).items():
-            if _BROKEN.search(text):
+            if regexes.BROKEN.search(text):
                 yield f"{name} {text!r} must not hold a line break or a null character"
 
 
@@ -88,7 +87,7 @@ def _headers(kind: str, wanted: Object) -> Iterator[str]:
             if why := _wrong_value(item["value"]):
                 yield f'Header: "{item["name"]}". {kind} Filter cannot {verb} a header with an invalid value{why}'
     for name in wanted.get("remove") or ():
-        if not name or _BROKEN.search(name):
+        if not name or regexes.BROKEN.search(name):
             yield f"{kind} Filter cannot remove a header named {name!r}"
         yield from _unmodifiable(kind, "remove", name)
 

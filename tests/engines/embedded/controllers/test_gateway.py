@@ -11,7 +11,7 @@ from iiab_lab.engines.embedded.objects.kinds import GATEWAY, HTTP_ROUTE, Key
 from iiab_lab.engines.embedded.objects.meta import Object
 from iiab_lab.engines.embedded.rules.gateway_status import CONTROLLER
 
-from .test_edge_and_mesh import EDGE, edge, parent, routes
+from .test_edge import EDGE, edge, parent, routes
 from .world import World, condition, in_world
 
 SECOND = """
