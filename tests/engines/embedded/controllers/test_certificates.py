@@ -6,12 +6,16 @@ import base64
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from iiab_lab.assets import manifests
 from iiab_lab.engines.embedded.objects.conditions import find
-from iiab_lab.engines.embedded.objects.kinds import CERTIFICATE, CERTIFICATE_REQUEST, SECRET, Key
+from iiab_lab.engines.embedded.objects.kinds import CERTIFICATE, CERTIFICATE_REQUEST, CONFIG_MAP, SECRET, Key
 from iiab_lab.engines.embedded.objects.meta import Object
+from iiab_lab.engines.embedded.reconcile.certificate_metrics import CertificateMetrics
 from iiab_lab.engines.embedded.rules import certificates, pki
 from iiab_lab.errors import ApiError
+from iiab_lab.kube import documents
 
 from .world import World, condition, in_world
 
@@ -136,6 +140,56 @@ def test_what_else_brings_a_new_one(way: str, tmp_path: Any) -> None:
         await issued(w, 2)
 
     play(tmp_path)
+
+
+NAMESPACES = """
+{apiVersion: v1, kind: Namespace, metadata: {name: cert-manager}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: istio-system}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: monitoring}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: tiers, labels: {iiab.lab/ca: "true"}, annotations: {iiab.lab/ca-secret: tier-cacert}}
+"""
+PREVIOUS = "{apiVersion: v1, kind: ConfigMap, metadata: {name: %s-previous, namespace: cert-manager}, data: {%s: OLD}}"
+
+
+@in_world()
+async def test_bundles_hold_the_root_that_signs_and_while_it_is_rotated_the_one_before(w: World) -> None:
+    def bundles() -> list[str]:
+        edge, mesh = (w.get(CONFIG_MAP, name, "tiers") for name in ("lab-ca", "istio-ca-root-cert"))
+        entries = ((edge or {}).get("data") or {}).get("ca.crt"), ((mesh or {}).get("data") or {}).get("root-cert.pem")
+        return [*map(str, entries), certificates.text(w.get(SECRET, "tier-cacert", "tiers"), "ca.crt")]
+
+    await w.apply(NAMESPACES)
+    await w.apply(obj for _, obj in documents(manifests() / "platform" / "certificates.yaml"))
+    await w.until(lambda: condition(w.get(CERTIFICATE, "cacerts", "istio-system"), "Ready")[0] == "True")
+    edge, mesh = (
+        certificates.text(w.get(SECRET, name, "cert-manager"), "tls.crt") for name in ("lab-root-ca", "mesh-root-ca")
+    )
+    await w.until(lambda: bundles() == [edge, mesh, edge], bundles)
+    await w.apply(PREVIOUS % ("lab-root-ca", "ca.crt") + "\n---\n" + PREVIOUS % ("mesh-root-ca", "root-cert.pem"))
+    await w.until(lambda: bundles() == [edge + "OLD", mesh + "OLD", edge + "OLD"], bundles)
+    await w.client.delete(CONFIG_MAP, Key("cert-manager", "lab-root-ca-previous"))
+    await w.until(lambda: bundles() == [edge, mesh + "OLD", edge], bundles)
+
+
+@in_world()
+async def test_prometheus_is_told_until_when_each_certificate_is_valid(w: World) -> None:
+    await served(w)
+    registry = CollectorRegistry()
+    registry.register(CertificateMetrics(w.client))
+    labels = {"name": "web", "namespace": "here", "issuer_name": "ca", "issuer_kind": "Issuer"}
+    labels |= {"issuer_group": "cert-manager.io"}
+
+    def told(what: str, **more: str) -> float | None:
+        return registry.get_sample_value(f"certmanager_certificate_{what}", labels | more)
+
+    assert told("expiration_timestamp_seconds") == told("not_after_timestamp_seconds") == w.clock.now() + 86400
+    assert told("renewal_timestamp_seconds") == w.clock.now() + 57600
+    assert [told("ready_status", condition=one) for one in ("True", "False", "Unknown")] == [1, 0, 0]
 
 
 @in_world()
