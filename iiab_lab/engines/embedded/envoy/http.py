@@ -36,6 +36,7 @@ _MESSAGES = {
     "ext_authz": "ExtAuthz",
     "ext_proc": "ExternalProcessor",
     "fault": "HTTPFault",
+    "header_mutation": "HeaderMutation",
     "jwt_authn": "JwtAuthentication",
     "local_ratelimit": "LocalRateLimit",
     "ratelimit": "RateLimit",

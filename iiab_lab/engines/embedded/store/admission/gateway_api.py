@@ -1,4 +1,4 @@
-"""Gateways and HTTPRoutes on their way in → or 422, where what each field may hold does not go together."""
+"""Gateways, HTTPRoutes and SecurityPolicies on their way in → or 422, where what each field may hold does not go together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ...objects.meta import Object
 from ...rules import gateway_listeners
 from ...rules import http_route as rules_of_routes
+from ...rules import security_policy as rules_of_policies
 from ..structural import invalid
 from . import Admit, Plugin
 
@@ -23,3 +24,4 @@ def _validated(problems: Callable[[Object], list[tuple[str, str]]]) -> Plugin:
 
 gateway = _validated(gateway_listeners.problems)
 http_route = _validated(rules_of_routes.problems)
+security_policy = _validated(rules_of_policies.problems)
