@@ -30,6 +30,9 @@ PEEKING: list[Resource] = [
     }
 ]
 
+# For the manager of a hop whose clients are proxies of ours: one connection carries the requests of many, and what is wrong
+# with one of them must end that one alone.
+FOR_PEERS: Resource = {"http2_protocol_options": {"override_stream_error_on_invalid_http_message": True}}
 CORS = "envoy.filters.http.cors"
 # As fields of an API → of Envoy's CorsPolicy.
 _LISTED = {"allowMethods": "allow_methods", "allowHeaders": "allow_headers", "exposeHeaders": "expose_headers"}

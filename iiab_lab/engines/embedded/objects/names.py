@@ -44,6 +44,8 @@ SKS_MODE = "iiab.lab/serverless-service-mode"
 GATEWAY_NAME = "gateway.envoyproxy.io/owning-gateway-name"
 GATEWAY_NAMESPACE = "gateway.envoyproxy.io/owning-gateway-namespace"
 
+# Of this engine, "true" on a Namespace: its Pods are the platform's own. Everybody else's are confined.
+PLATFORM = "iiab.lab/platform"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 # What a Pod may see of its node: the path as on any node → below the platform's home.
 NODE_PATHS = {"/var/log/pods": "logs", "/var/log/kubernetes": "logs/kubernetes"}

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 from .conditions import is_true
-from .meta import Object, annotations_of, labels_of
+from .kinds import POD
+from .meta import Object, annotations_of, labels_of, new
 from .names import PORTS, SIDECAR
 
 # What a container says of itself that waiting will not mend.
 HOPELESS = ("CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "RunContainerError", "CreateContainerConfigError")
+
+
+def of_template(owner: Object, labels: Mapping[str, str] | None = None) -> Object:
+    """A new Pod of its owner's, as its template says; the API server completes the name."""
+    template, meta = copy.deepcopy(owner["spec"]["template"]), owner["metadata"]
+    own = template.get("metadata") or {}
+    pod = new(
+        POD,
+        "",
+        meta["namespace"],
+        owner=owner,
+        generateName=f"{meta['name']}-",
+        labels={**(labels or {}), **(own.get("labels") or {})},
+        annotations=own.get("annotations") or {},
+        spec=template["spec"],
+    )
+    del pod["metadata"]["name"]
+    return pod
 
 
 def containers_of(pod: Object) -> list[Object]:

@@ -55,6 +55,7 @@ class RecordingMachine:
         self._states: dict[tuple[str, str], State] = {}
         self._changed: asyncio.Queue[str] = asyncio.Queue()
         self._given: dict[str, dict[int, int]] = {}
+        self.prepared: dict[str, Sandbox] = {}
         self.exits: dict[str, int] = {}
         self.unready: set[str] = set()
         self.dead: set[str] = set()
@@ -64,6 +65,7 @@ class RecordingMachine:
         self.measured = True
 
     async def prepare(self, sandbox: Sandbox) -> Mapping[int, int]:
+        self.prepared[sandbox.key.name] = sandbox
         given = self._given.setdefault(sandbox.uid, {})
         for port in sandbox.ports:
             given.setdefault(port, next(self._ports))

@@ -11,7 +11,7 @@ from ..structural import invalid
 from . import Admit, Plugin
 
 
-def _validated(problems: Callable[[Object], list[tuple[str, str]]]) -> Plugin:
+def validated(problems: Callable[[Object], list[tuple[str, str]]]) -> Plugin:
     def check(admit: Admit) -> Object | None:
         obj = admit.object
         if obj is not None and not admit.subresource and (found := problems(obj)):
@@ -21,6 +21,6 @@ def _validated(problems: Callable[[Object], list[tuple[str, str]]]) -> Plugin:
     return check
 
 
-gateway = _validated(gateway_listeners.problems)
-http_route = _validated(rules_of_routes.problems)
-client_traffic = _validated(client_traffic_policy.problems)
+gateway = validated(gateway_listeners.problems)
+http_route = validated(rules_of_routes.problems)
+client_traffic = validated(client_traffic_policy.problems)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ...objects.kinds import (
     AUTHORIZATION_POLICY,
+    CERTIFICATE,
+    CERTIFICATE_REQUEST,
     CLIENT_TRAFFIC_POLICY,
     CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
@@ -39,6 +41,7 @@ from . import (
     Plugin,
     amounts,
     autoscaler,
+    cert_manager,
     defaults,
     definitions,
     gateway_api,
@@ -110,6 +113,8 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
     ROLE_BINDING: (_ROLE_REF,),
     CLUSTER_ROLE_BINDING: (_ROLE_REF,),
     CRD: (definitions.define, immutable.fields("spec.group", "spec.scope", "spec.names.kind", "spec.names.plural")),
+    CERTIFICATE: (cert_manager.certificate,),
+    CERTIFICATE_REQUEST: (cert_manager.request, cert_manager.fixed),
     CSR: (immutable.fields("spec"),),
 }
 # After everything else, as in Kubernetes: only what would be stored is counted.
