@@ -104,6 +104,12 @@ MUTATIONS = {
         ("policies: right-HTTPRoute-open", "policies: right-HTTPRoute-hijack"),
         ("policies: right-VirtualService", "tenancy: kube-secrets"),
     ),
+    "a tenant's Pods count as the platform's": Mutation(
+        ("v1", "Namespace", "tenant-b", ""),
+        {"metadata": {"labels": {"iiab.lab/platform": "true"}}},
+        ("pods: copy-store", "pods: copy-keys", "pods: copy-model", "pods: serve-model"),
+        ("pods: variable", "pickles: store"),
+    ),
     "a tenant may read everybody's Secrets": Mutation(
         ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "catalogue-mutation", ""),
         {
@@ -170,7 +176,7 @@ def changed(before: Object, change: Any) -> Object:
     if change == "httproutes":
         rule = {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": ["create"]}
         return {"rules": [*before["rules"], rule]}
-    return {"spec": change(before["spec"])}
+    return {"spec": change(before["spec"])} if callable(change) else change
 
 
 def restore(target: Target, mutation: Mutation, before: Object | None, path: str) -> None:
