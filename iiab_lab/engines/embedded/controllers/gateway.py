@@ -1,7 +1,7 @@
 """Gateway and everything attached to it → the configuration of its Envoy; the verdicts → every status.
 
-Reads:  Gateways, HTTPRoutes, SecurityPolicies, BackendTrafficPolicies, BackendTLSPolicies, EnvoyProxies, ReferenceGrants,
-        Services and their EndpointSlices, Secrets, ConfigMaps, Namespaces, the Gateway's Pods.
+Reads:  Gateways, HTTPRoutes, SecurityPolicies, BackendTrafficPolicies, ClientTrafficPolicies, BackendTLSPolicies,
+        EnvoyProxies, ReferenceGrants, Services and their EndpointSlices, Secrets, ConfigMaps, Namespaces, the Gateway's Pods.
 Writes: the proxy's Deployment, Service and ServiceAccount; its configuration; status of Gateways, HTTPRoutes and policies.
 Wakes:  on the Gateway; on each of those for every Gateway, as one Envoy's configuration depends on them all; on Services,
         EndpointSlices, Secrets and ConfigMaps for the Gateways that asked for them.
@@ -13,11 +13,12 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 from ..envoy import edge
+from ..envoy.client_policies import Spoken
 from ..envoy.edge import Edge
 from ..envoy.verdicts import Verdict
 from ..objects import kinds
 from ..objects.conditions import is_true
-from ..objects.kinds import BACKEND_TRAFFIC_POLICY, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, POD, SECURITY_POLICY, Key, Kind
+from ..objects.kinds import GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, POD, Key, Kind
 from ..objects.meta import Object, edition, key_of, labels_of
 from ..objects.names import SERVICE_NAME
 from ..objects.pods import ports, standing
@@ -26,11 +27,13 @@ from ..reconcile.culprits import Verdicts, culprits
 from ..reconcile.ports import Client, Clock, Mapper, Proxy, Rejected, Result, Watch
 from ..rules import gateway_proxy, gateway_status
 
+_POLICIES = {
+    kind.kind: kind for kind in (kinds.SECURITY_POLICY, kinds.BACKEND_TRAFFIC_POLICY, kinds.CLIENT_TRAFFIC_POLICY)
+}
 _INPUTS = (
     kinds.GATEWAY_CLASS,
     kinds.HTTP_ROUTE,
-    kinds.SECURITY_POLICY,
-    kinds.BACKEND_TRAFFIC_POLICY,
+    *_POLICIES.values(),
     kinds.BACKEND_TLS_POLICY,
     kinds.ENVOY_PROXY,
     kinds.REFERENCE_GRANT,
@@ -117,11 +120,15 @@ class GatewayController:
         await self._client.set_status(GATEWAY, key_of(gateway), gateway_status.gateway(gateway, made, programmed, now))
         async with self._writing:  # two Gateways may each have an entry in one status
             await self._report_routes(key_of(gateway), made, now)
-            for policy, verdicts in made.policies:
-                kind = BACKEND_TRAFFIC_POLICY if policy["kind"] == BACKEND_TRAFFIC_POLICY.kind else SECURITY_POLICY
-                before = (self._client.get(kind, key_of(policy)) or {}).get("status")
-                status = gateway_status.policy(policy, before, verdicts, gateway, now)
-                await self._client.set_status(kind, key_of(policy), status)
+            await self._report_policies(key_of(gateway), made, now)
+
+    async def _report_policies(self, gateway: Key, made: Edge, now: str) -> None:
+        found: dict[tuple[Kind, Key], list[Spoken]] = {}
+        for one in made.policies:
+            found.setdefault((_POLICIES[one.policy["kind"]], key_of(one.policy)), []).append(one)
+        for (kind, key), spoken in found.items():
+            before = (self._client.get(kind, key) or {}).get("status")
+            await self._client.set_status(kind, key, gateway_status.policy(before, spoken, gateway, now))
 
     async def _report_routes(self, gateway: Key, made: Edge | None, now: str) -> None:
         """Of every route that has, or had, to do with the Gateway."""

@@ -79,6 +79,7 @@ def _stats(port: int) -> dict[str, Any]:
     return {
         "name": "stats",
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "bypass_overload_manager": True,  # it is when there are too many clients that Prometheus has to see it
         "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
         ],

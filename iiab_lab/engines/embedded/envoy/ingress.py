@@ -102,7 +102,8 @@ def _server_secrets(world: World, pod: Object, server: Object, secrets: Resource
         return {}
     name = tls["credentialName"]
     key = Key(pod["metadata"]["namespace"], name)
-    chain, private, ca = (secret_text(world, key, field) for field in ("tls.crt", "tls.key", "ca.crt"))
+    chain, private, beside = (secret_text(world, key, field) for field in ("tls.crt", "tls.key", "ca.crt"))
+    ca = secret_text(world, Key(key.namespace, f"{name}-cacert"), "ca.crt") or beside
     mutual = tls.get("mode") == "MUTUAL"
     if not chain or not private or (mutual and not ca):
         return None
@@ -124,7 +125,7 @@ def _manager(table: str, guard: Guard) -> Resource:
     }
     fields = {"hop": "tier-2", **telemetry.MESH, **guard.log}
     logs = [telemetry.json_log(fields), telemetry.istio_metrics("source", labels)]
-    more = {
+    more: Resource = {
         "forward_client_cert_details": "SANITIZE_SET",
         "set_current_client_cert_details": {"uri": True},
         "preserve_external_request_id": True,

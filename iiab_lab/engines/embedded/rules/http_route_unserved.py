@@ -59,12 +59,12 @@ def _regexes(match: Object) -> Iterator[str]:
     path = match.get("path") or {}
     conditions = [path, *(match.get("headers") or ()), *(match.get("queryParams") or ())]
     for text in (item["value"] for item in conditions if item.get("type") == "RegularExpression"):
-        if why := _wrong_regex(text):
+        if why := wrong_regex(text):
             yield f'regex "{text}" is invalid: {why}'
 
 
 @lru_cache(maxsize=8192)
-def _wrong_regex(text: str) -> str:
+def wrong_regex(text: str) -> str:
     return regexes.error(text) if text else "it must not be empty"
 
 
@@ -84,7 +84,7 @@ def _headers(kind: str, wanted: Object) -> Iterator[str]:
     for verb in ("add", "set"):
         for item in wanted.get(verb) or ():
             yield from _unmodifiable(kind, verb, item["name"])
-            if why := _wrong_value(item["value"]):
+            if why := wrong_value(item["value"]):
                 yield f'Header: "{item["name"]}". {kind} Filter cannot {verb} a header with an invalid value{why}'
     for name in wanted.get("remove") or ():
         if not name or regexes.BROKEN.search(name):
@@ -99,7 +99,7 @@ def _unmodifiable(kind: str, verb: str, name: str) -> Iterator[str]:
         yield f'Header: "{name}". {cannot}{cure}'
 
 
-def _wrong_value(text: str) -> str:
+def wrong_value(text: str) -> str:
     """Envoy reads a percent sign as the begin of a variable, such as %REQ(x-user)%."""
     if not _VALUE.fullmatch(text):
         return "."

@@ -169,7 +169,9 @@ def answer(_: str) -> str:
 
 async def play(home: Path, run: Path) -> None:
     dice, names, wrong = random.Random(SEED), [f"good-{number:02}" for number in range(GOOD)], []
-    async with edge(home, run) as (client, proxy, port), aiohttp.ClientSession(trust_env=False) as session:
+    # A connection for each request: one that is kept would not see a listener go.
+    fresh = aiohttp.ClientSession(trust_env=False, connector=aiohttp.TCPConnector(force_close=True))
+    async with edge(home, run) as (client, proxy, port), fresh as session:
         for number in range(GOOD):
             await client.create(good(number))
         for name in names:

@@ -1,17 +1,17 @@
-"""Gateways and HTTPRoutes on their way in → or 422, where what each field may hold does not go together."""
+"""Gateways, HTTPRoutes and ClientTrafficPolicies on their way in → or 422, where what each field may hold does not go together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from ...objects.meta import Object
-from ...rules import gateway_listeners
+from ...rules import client_traffic_policy, gateway_listeners
 from ...rules import http_route as rules_of_routes
 from ..structural import invalid
 from . import Admit, Plugin
 
 
-def _validated(problems: Callable[[Object], list[tuple[str, str]]]) -> Plugin:
+def validated(problems: Callable[[Object], list[tuple[str, str]]]) -> Plugin:
     def check(admit: Admit) -> Object | None:
         obj = admit.object
         if obj is not None and not admit.subresource and (found := problems(obj)):
@@ -21,5 +21,6 @@ def _validated(problems: Callable[[Object], list[tuple[str, str]]]) -> Plugin:
     return check
 
 
-gateway = _validated(gateway_listeners.problems)
-http_route = _validated(rules_of_routes.problems)
+gateway = validated(gateway_listeners.problems)
+http_route = validated(rules_of_routes.problems)
+client_traffic = validated(client_traffic_policy.problems)
