@@ -107,8 +107,8 @@ MUTATIONS = {
     "a tenant's Pods count as the platform's": Mutation(
         ("v1", "Namespace", "tenant-b", ""),
         {"metadata": {"labels": {"iiab.lab/platform": "true"}}},
-        ("pods: copy-store", "pods: copy-keys", "pods: copy-model", "pods: serve-model"),
-        ("pods: variable", "pickles: store"),
+        ("pods: copy-store", "pods: copy-keys", "pods: copy-kubeconfig", "pods: copy-model"),
+        ("pods: variable", "tenancy: kube-secrets"),
     ),
     "a tenant may read everybody's Secrets": Mutation(
         ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "catalogue-mutation", ""),
