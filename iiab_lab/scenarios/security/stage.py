@@ -98,8 +98,17 @@ class Stage:
             "key": lambda: self.victim.key,
             "key-id": lambda: str(self.victim.details["keys"][0]["keyId"]),
             "api-server": lambda: urlsplit(self.target.kube.server).netloc,
+            "home": lambda: str(self.home),
+            "keys": lambda: str(self.home / "pki") if self.target.home else "/etc/kubernetes/pki",
+            "kubeconfig": lambda: str(self.target.kubeconfig),
+            "theirs": lambda: str(self.home / "volumes" / OWNER / "models" / "sklearn-iris"),
         }
         return meant[name]() if name in meant else otherwise
+
+    @property
+    def home(self) -> Path:
+        """The platform's files where they are on this machine, else where a node of Kubernetes has its own."""
+        return self.target.home or Path("/var/lib/kubelet")
 
     # Tokens
 
@@ -208,15 +217,18 @@ class Stage:
         return Outcome(str(answer.status_code), _message(answer), (), "api-server")
 
     def _session(self, actor: str) -> requests.Session:
-        if actor == ADMIN:
-            return self.target.kube.session
-        session = Kube(self.target.kubeconfig, self.target.context).session
+        return self.target.kube.session if actor == ADMIN else self.acting(actor).session
+
+    def acting(self, actor: str) -> Kube:
+        """The API as somebody else sees it, for what is not only tried."""
+        kube = Kube(self.target.kubeconfig, self.target.context)
+        session = kube.session
         session.headers.pop("Authorization", None)
         if actor == STRANGER:
             session.headers["Authorization"] = f"Bearer {self._intruder}"
         elif actor != "nobody":
             session.headers["Authorization"] = f"Bearer {self.token(actor.removeprefix('token-of-'))}"
-        return session
+        return kube
 
     @cached_property
     def _intruder(self) -> str:
