@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from iiab_lab import rotate_ca
@@ -19,10 +20,11 @@ def test_no_rotation_of_many_fails_a_request(tmp_path: Path) -> None:
     with running(tmp_path / "home") as lab:
         models = Models.of(lab)
         with models.served([NAME], wait=True, minReplicas=2):
-            run, rounds = load(models.client, NAME, Phase.constant("constant", RATE, SECONDS)), 0
+            client = replace(models.client, tls=True)
+            run, rounds = load(client, NAME, Phase.constant("constant", RATE, SECONDS)), 0
             while run.now().requests < RATE * SECONDS * 0.9:
                 for which in ("edge", "mesh"):
-                    rotate_ca(models.client.target, which)
+                    rotate_ca(client.target, which)
                 rounds += 1
             seen = run.wait().now().seen
         print(f"\n{rounds} rotations of each: {seen}")
