@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .plots.live import show
     from .plots.prometheus import Prometheus
     from .plots.rollout import course, watch_rollout
+    from .renewal import renew, rotate_ca
     from .rollout.ab import ab
     from .rollout.criteria import Criterion
     from .rollout.driver import Rollout
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from .scenarios import Report, find
     from .scenarios.hops import timeline, trace
     from .scenarios.publishing import hits
+    from .scenarios.security.catalogue import attack
+    from .scenarios.security.figures import DENIALS
+    from .scenarios.security.tampering import tampered_audit
     from .scenarios.served import Served
     from .start import preflight, up
     from .target import Target
@@ -54,6 +58,7 @@ _WHERE = {
     "Bounds": ".traffic.load.bounds",
     "Call": ".traffic.load.call",
     "Criterion": ".rollout.criteria",
+    "DENIALS": ".scenarios.security.figures",
     "Feedback": ".traffic.feedback",
     "InferenceClient": ".traffic.client",
     "LabError": ".errors",
@@ -70,6 +75,7 @@ _WHERE = {
     "ab": ".rollout.ab",
     "agreement": ".rollout.shadow",
     "apply": ".view",
+    "attack": ".scenarios.security.catalogue",
     "audit": ".audit",
     "claims": ".traffic.identity",
     "controls": ".audit",
@@ -84,11 +90,14 @@ _WHERE = {
     "preflight": ".start",
     "proxy_file": ".view",
     "proxy_files": ".view",
+    "renew": ".renewal",
+    "rotate_ca": ".renewal",
     "shares": ".rollout.share",
     "show": ".plots.live",
     "source": ".view",
     "split": ".models.iris",
     "stop_all": ".follow",
+    "tampered_audit": ".scenarios.security.tampering",
     "timeline": ".scenarios.hops",
     "token": ".traffic.identity",
     "train_tree": ".models.by_hand",

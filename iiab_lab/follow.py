@@ -31,6 +31,12 @@ def forget(key: str) -> None:
     _running.pop(key, None)
 
 
+def stop(key: str) -> None:
+    """There is nothing more to follow; what it drew stays."""
+    if running := _running.pop(key, None):
+        running.stop()
+
+
 class Follower:
     """Calls `tick` every so many seconds. What `tick` raises ends the thread: it handles what can happen."""
 

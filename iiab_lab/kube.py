@@ -136,6 +136,24 @@ class Kube:
         same = before["metadata"].get("resourceVersion") == answer["metadata"].get("resourceVersion")
         return "unchanged" if same else "configured"
 
+    def merge(self, api_version: str, kind: str, name: str, namespace: str, patch: Object) -> Object:
+        """A JSON merge patch, in which None takes a field away → the object as it is then."""
+        path, sent = self.path(api_version, kind, namespace, name), {"Content-Type": "application/merge-patch+json"}
+        found: Object = self.raw("PATCH", path, json=patch, headers=sent).json()
+        return found
+
+    def delete(self, api_version: str, kind: str, name: str, namespace: str = "") -> None:
+        """What is not there is deleted already."""
+        try:
+            self.raw("DELETE", self.path(api_version, kind, namespace, name))
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+    def log(self, namespace: str, pod: str, **asked: str) -> str:
+        """What a container wrote. `asked` are the subresource's parameters: container, tailLines, sinceTime, …"""
+        return self.raw("GET", f"{self.path('v1', 'Pod', namespace, pod)}/log", params=asked).text
+
     def wait(
         self, obj: tuple[str, str, str, str], holds: Condition, *, what: str, timeout: float, cure: str = ""
     ) -> Object:

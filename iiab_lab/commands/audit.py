@@ -39,18 +39,8 @@ def verify(folder: Path | None, as_json: bool) -> int:
     found = verify_audit(folder=folder or "")
     if as_json:
         print(json.dumps(vars(found), indent=2))
-    elif found.broken:
-        where = f"{found.file}, line {found.line}" if found.line else found.file
-        print(f"BROKEN at record {found.seq} ({where}): {found.broken}.")
-        print(
-            "  → compare it with a copy of the stream (iiab backup writes one); what stands before that place still holds"
-        )
     else:
-        sealed = "sealed" if found.sealed else "no key here: the chain holds, its end was not checked"
-        print(f"{found.records} records hold; the last is {found.seq} ({sealed}).")
-        if found.unsealed:
-            print(f"{found.unsealed} more were written while the copy was made, and are not sealed in it.")
-        print(f"head {found.hash}")
+        print(found)
     return CheckFailed.exit_code if found.broken else 0
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LabError
-from ..follow import Follower
+from ..follow import Follower, stop
 from ..rollout.driver import PROMOTED, Rollout
 from ..rollout.looks import tier_2
 from . import figure
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _WINDOW = 3  # seconds that a rate and a share are of
 _LEVEL = 0.05  # of the band
+_MARGIN = 4.0  # seconds before and after a release that are shown
 _BASELINE, _CANDIDATE = "baseline", "candidate"
 _COLOUR = {_BASELINE: COLOURS[0], _CANDIDATE: COLOURS[1], "asked": COLOURS[6]}
 _SURE = 3.0  # margins: where the axis of the proofs ends
@@ -35,7 +36,7 @@ PANELS = (
 
 
 def watch_rollout(rollout: Rollout, minutes: float = 1.5, every: float = 1.0) -> Any:
-    """The live chart. Put it last in a cell, and `rollout.run()` in the next. Still when headless."""
+    """The live chart, until the release is over. Put it last in a cell, and `rollout.run()` in the next. Still when headless."""
     title = f"{rollout.service}: a release and its evidence"
     if os.environ.get("IIAB_HEADLESS"):
         return course(rollout)
@@ -47,7 +48,7 @@ def watch_rollout(rollout: Rollout, minutes: float = 1.5, every: float = 1.0) ->
     return widget
 
 
-def course(rollout: Rollout, margin: float = 4.0) -> Any:
+def course(rollout: Rollout, margin: float = _MARGIN) -> Any:
     """A plain figure of one that is over, with so many seconds before and after it."""
     import plotly.graph_objects as go
 
@@ -77,9 +78,10 @@ def traces(rollout: Rollout, since: float, until: float) -> list[dict[str, Any]]
 
 
 def _tick(widget: Any, title: str, rollout: Rollout, minutes: float) -> None:
-    now = time.time()
+    last = rollout.ended + _MARGIN if rollout.ended else float("inf")  # what comes after belongs to the next release
+    until = min(time.time(), last)
     try:
-        made = traces(rollout, now - 60 * minutes, now)
+        made = traces(rollout, until - 60 * minutes, until)
     except LabError as error:
         widget.layout.title.text = f"{title} - {error.message}"
         return
@@ -92,6 +94,8 @@ def _tick(widget: Any, title: str, rollout: Rollout, minutes: float) -> None:
     for trace in made:
         if (trace["name"], trace["yaxis"]) not in known:
             widget.add_scatter(**trace)
+    if until == last:
+        stop(f"plot {title}")
 
 
 # What Prometheus is asked of one revision

@@ -97,9 +97,7 @@ class Service:
         return found
 
     def _patch(self, predictor: Mapping[str, Any]) -> None:
-        path = self.target.kube.path(*_API, self.namespace, self.name)
-        merge = {"Content-Type": "application/merge-patch+json"}
-        self.target.kube.raw("PATCH", path, json={"spec": {"predictor": dict(predictor)}}, headers=merge)
+        self.target.kube.merge(*_API, self.name, self.namespace, {"spec": {"predictor": dict(predictor)}})
 
     def _look(self) -> str:
         return f"look at: iiab kubectl describe isvc {self.name} -n {self.namespace}"

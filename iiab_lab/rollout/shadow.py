@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scipy.stats import beta
-
 if TYPE_CHECKING:
     import pandas
-
-_LEVEL = 0.05
 
 
 def agreement(live: pandas.DataFrame, shadow: pandas.DataFrame) -> pandas.DataFrame:
@@ -29,16 +25,6 @@ def agreement(live: pandas.DataFrame, shadow: pandas.DataFrame) -> pandas.DataFr
     joined.columns = [which if what == "answer" else f"{which}_{what}" for which, what in joined.columns]
     agree = (joined["live"] == joined["shadow"]) & (joined["live"] != "")
     return joined.assign(agree=agree)
-
-
-def agreed(frame: pandas.DataFrame) -> tuple[float, float, float]:
-    """Share of inputs with one answer, and its Clopper-Pearson interval at 95 %; (0, 0, 1) of none."""
-    same, total = int(frame["agree"].sum()), len(frame)
-    if not total:
-        return 0.0, 0.0, 1.0
-    low = beta.ppf(_LEVEL / 2, same, total - same + 1) if same else 0.0
-    high = beta.ppf(1 - _LEVEL / 2, same + 1, total - same) if same < total else 1.0
-    return same / total, float(low), float(high)
 
 
 def _by_input(frame: pandas.DataFrame) -> pandas.DataFrame:

@@ -18,7 +18,7 @@ import stat
 import struct
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from ..errors import Unsupported
 from . import system_calls
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every machine
-_VERSION, _PATH_BENEATH = 1, 1
+_VERSION, _PATH_BENEATH, _NET_PORT = 1, 1, 2
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _REMOVE_DIR, _REMOVE_FILE = (1 << bit for bit in range(6))
 _MAKE_DIR, _MAKE_REG = 1 << 7, 1 << 8
@@ -36,15 +36,18 @@ _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL  # what a r
 _READ = _READ_FILE | _READ_DIR
 _USE = _READ_FILE | _WRITE_FILE
 _WRITE = _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG | _REFER | _TRUNCATE
-_TCP, _SCOPES = 0b11, 0b11  # bind and connect; abstract unix sockets and signals
+_ABI_OF_PORTS = 4
+_TCP, _CONNECT, _SCOPES = 0b11, 0b10, 0b11  # bind and connect; abstract unix sockets and signals
 
-# Nothing here is of this platform. Programs cannot be started: no rule allows _EXECUTE.
+# Nothing here is of this platform. Programs cannot be started, but for one that is named: no other rule allows _EXECUTE.
 _SYSTEM = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo"),
     *("/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types"),
     *("/dev/urandom", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat"),
     *("/sys/devices/system/cpu", "/sys/fs/cgroup"),
 )
+# What loads a binary's libraries is started with it.
+_LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1")
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,17 @@ def available() -> Confinement:
     return Confinement(max(0, abi), system_calls.supported())
 
 
-def confine(reads: Iterable[Path], writes: Iterable[Path]) -> Confinement:
+def confine(
+    reads: Iterable[Path],
+    writes: Iterable[Path],
+    *,
+    runs: Collection[Path] = (),
+    connects: Collection[int] | None = (),
+) -> Confinement:
     """For ever. Where the kernel offers less than enough, nothing is done and the answer says so.
 
+    `connects`: ports that may be connected to over TCP, which kernels before ABI 4 do not tell apart; None for any, and for
+    listening besides. Without any there are no new sockets. `runs`: binaries that may be started in this one's place.
     Raises Unsupported where a thread runs already: it would stay outside.
     """
     offered = available()
@@ -86,15 +97,18 @@ def confine(reads: Iterable[Path], writes: Iterable[Path]) -> Confinement:
         )
     rules = [(path, _READ) for path in (*map(Path, _SYSTEM), *_python(), *reads)]
     rules += [(Path("/dev/null"), _USE), *((path, _WRITE) for path in writes)]
-    ruleset = _ruleset(offered.landlock)
+    rules += [(path, _READ | _EXECUTE) for path in (*runs, *(map(Path, _LOADERS) if runs else ()))]
+    ruleset = _ruleset(offered.landlock, tcp=connects is not None)
     try:
         for path, access in rules:
             _allow(ruleset, path, access & _files(offered.landlock))
+        for port in (connects or ()) if offered.landlock >= _ABI_OF_PORTS else ():
+            _call(_ADD_RULE, ruleset, _NET_PORT, struct.pack("=QQ", _CONNECT, port), 0)
         system_calls.no_new_privileges()
         _call(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
-    system_calls.refuse()
+    system_calls.refuse(tcp=connects is None or bool(connects))
     return offered
 
 
@@ -104,6 +118,7 @@ def _python() -> Iterable[Path]:
     found = {Path(sysconfig.get_path(name)) for name in names} | {
         Path(sys.base_prefix) / "lib",
         Path(site.getusersitepackages()),
+        *(Path(folder) for folder in sys.path if folder.endswith("-packages")),  # an environment may borrow another's
     }
     return sorted(found | {Path(__file__).resolve().parents[1]})
 
@@ -114,8 +129,8 @@ def _files(abi: int) -> int:
     return (1 << bits) - 1
 
 
-def _ruleset(abi: int) -> int:
-    fields = [_files(abi), *([_TCP] if abi >= 4 else []), *([_SCOPES] if abi >= 6 else [])]
+def _ruleset(abi: int, *, tcp: bool = True) -> int:
+    fields = [_files(abi), *([_TCP if tcp else 0] if abi >= _ABI_OF_PORTS else []), *([_SCOPES] if abi >= 6 else [])]
     attributes = struct.pack(f"={len(fields)}Q", *fields)
     return _call(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
 

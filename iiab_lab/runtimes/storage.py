@@ -54,7 +54,7 @@ def _copy(folder: Path, destination: Path) -> int:
     for file in files:
         target = destination / (file.name if folder.is_file() else file.relative_to(folder))
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(file, target)
+        shutil.copyfile(file, target)
     return len(files)
 
 
@@ -113,6 +113,9 @@ def main() -> int:
         print(f"Copied {fetch(source, Path(destination))} files from {shown} to {destination}")
     except LabError as error:
         print(error, file=sys.stderr)
+        return 1
+    except PermissionError as error:
+        print(f"storageUri: {error.filename} is not this Pod's to read or write.", file=sys.stderr)
         return 1
     return 0
 

@@ -65,13 +65,16 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "setns": (308, 268),
     "bpf": (321, 280),
 }
+# In place of the first: a socket of another kind than TCP's; whom it connects to is Landlock's matter.
+_SOCKETS = ("socket", "connect")
+_INTERNET, _STREAM, _KIND = (2, 10), 1, 0xF  # AF_INET and AF_INET6, SOCK_STREAM without its flags
 # Calls whose first argument is a process: allowed for itself. abort() and raise() come here, getrlimit too.
 _ITSELF = {"tgkill": (234, 131), "prlimit64": (302, 261)}
 
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column, AUDIT_ARCH_…
 _X32 = 0x40000000  # the other numbering of an x86-64 kernel
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_NUMBER, _ARCHITECTURE, _FIRST = 0, 4, 16  # offsets in seccomp_data, of a little-endian machine
+_LOAD, _EQUAL, _AT_LEAST, _RETURN, _AND = 0x20, 0x15, 0x35, 0x06, 0x54
+_NUMBER, _ARCHITECTURE, _FIRST, _SECOND = 0, 4, 16, 24  # offsets in seccomp_data, of a little-endian machine
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050001, 0x80000000  # the second: errno EPERM
 _SET_NO_NEW_PRIVS, _SET_SECCOMP, _MODE_FILTER = 38, 22, 2
 
@@ -82,9 +85,9 @@ def supported() -> bool:
     return sys.platform == "linux" and platform.machine() in _MACHINES
 
 
-def refuse() -> None:
-    """Needs no right, because what is given up cannot be had again; raises Unsupported where the kernel has no filters."""
-    code = b"".join(struct.pack("HBBI", *one) for one in _program(*_MACHINES[platform.machine()]))
+def refuse(*, tcp: bool = False) -> None:
+    """`tcp`: sockets of that kind may be made. Needs no right, because what is given up cannot be had again; raises Unsupported where the kernel has no filters."""
+    code = b"".join(struct.pack("HBBI", *one) for one in _program(*_MACHINES[platform.machine()], tcp=tcp))
     buffer = ctypes.create_string_buffer(code, len(code))
     program = ctypes.create_string_buffer(struct.pack("HP", len(code) // 8, ctypes.addressof(buffer)))
     _control(_SET_NO_NEW_PRIVS, 1, 0)
@@ -105,7 +108,7 @@ def _control(*arguments: int) -> None:
         )
 
 
-def _program(column: int, architecture: int) -> Iterable[Instruction]:
+def _program(column: int, architecture: int, *, tcp: bool = False) -> Iterable[Instruction]:
     """Compares the number with each; jumps are counted in instructions to skip."""
     yield (_LOAD, 0, 0, _ARCHITECTURE)
     yield (_EQUAL, 1, 0, architecture)
@@ -114,8 +117,10 @@ def _program(column: int, architecture: int) -> Iterable[Instruction]:
     if column == 0:
         yield (_AT_LEAST, 0, 1, _X32)
         yield (_RETURN, 0, 0, _REFUSE)
-    for numbers in _REFUSED.values():
-        if numbers[column] is not None:
+    if tcp:
+        yield from _only_tcp(_REFUSED["socket"][column] or 0)
+    for name, numbers in _REFUSED.items():
+        if numbers[column] is not None and not (tcp and name in _SOCKETS):
             yield (_EQUAL, 0, 1, numbers[column] or 0)
             yield (_RETURN, 0, 0, _REFUSE)
     for numbers in _ITSELF.values():
@@ -126,3 +131,16 @@ def _program(column: int, architecture: int) -> Iterable[Instruction]:
         yield (_RETURN, 0, 0, _REFUSE)
         yield (_RETURN, 0, 0, _ALLOW)
     yield (_RETURN, 0, 0, _ALLOW)
+
+
+def _only_tcp(number: int) -> Iterable[Instruction]:
+    yield (_EQUAL, 0, 9, number)
+    yield (_LOAD, 0, 0, _FIRST)
+    yield (_EQUAL, 2, 0, _INTERNET[0])
+    yield (_EQUAL, 1, 0, _INTERNET[1])
+    yield (_RETURN, 0, 0, _REFUSE)
+    yield (_LOAD, 0, 0, _SECOND)
+    yield (_AND, 0, 0, _KIND)
+    yield (_EQUAL, 0, 1, _STREAM)
+    yield (_RETURN, 0, 0, _ALLOW)
+    yield (_RETURN, 0, 0, _REFUSE)

@@ -32,6 +32,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import Unsupported
+from . import confined
 
 LINUX = sys.platform == "linux"
 _SET_PARENT_DEATH_SIGNAL = 1
@@ -167,9 +168,12 @@ def _wait(channel: socket.socket, modules: Mapping[str, ModuleType], claim: int 
 
 def _become(argv: list[str], environment: Mapping[str, str], modules: Mapping[str, ModuleType]) -> int:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    module = modules.get(argv[2])
-    if module is None or _at_import(environment) != _at_import(os.environ) or not _suits(module, argv[3:]):
+    given = confined.own(environment)
+    meant, asked = (argv[3:], given.environment) if given else (argv, environment)
+    module = modules.get(meant[2]) if meant[1:2] == ["-m"] else None
+    if module is None or _at_import(asked) != _at_import(os.environ) or not _suits(module, meant[3:]):
         os.execve(argv[0], argv, dict(environment))  # noqa: S606 - there is no shell to want
+    argv, environment = meant, confined.enter(given) if given else environment
     title(argv)
     os.environ.clear()
     os.environ.update(environment)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from scipy.stats import binom, binomtest
+from scipy.stats import binom
 
 from ..assets import manifests
 from ..errors import NotReady
@@ -18,6 +18,7 @@ from ..kube import documents
 from ..models import iris
 from ..plots.rollout import course
 from ..rollout.driver import PROMOTED, ROLLED_BACK, Rollout, rollout
+from ..rollout.share import shares
 from ..rollout.steps import STEPS, Step
 from ..target import Target
 from ..traffic.client import InferenceClient
@@ -81,9 +82,7 @@ def deployed(target: Target) -> Served:
 def removed(target: Target, seconds: float = 60) -> None:
     """The model and its routes, and nothing is left of them."""
     for _, obj in documents(manifests() / MANIFEST):
-        where = (obj["apiVersion"], obj["kind"], TENANT, obj["metadata"]["name"])
-        if target.kube.get(where[0], where[1], where[3], TENANT):
-            target.kube.raw("DELETE", target.kube.path(*where))
+        target.kube.delete(obj["apiVersion"], obj["kind"], obj["metadata"]["name"], TENANT)
     deadline, label = time.monotonic() + seconds, f"serving.kserve.io/inferenceservice={MODEL}"
     while target.kube.list("v1", "Pod", TENANT, label):
         if time.monotonic() > deadline:
@@ -156,10 +155,10 @@ def _steps(report: Report, release: Release) -> None:
 
 def _split(report: Report, step: str, percent: int, revision: str, requests: pandas.DataFrame) -> None:
     """Requests draw their version independently of each other, so the number of the candidate's is binomial."""
-    got, total = int((requests["revision"] == revision).sum()), len(requests)
-    chance = binomtest(got, total, percent / 100).pvalue if total else 0.0
-    seen = f"{got} of {total} ({got / max(1, total):.1%})"
-    report.add(f"{step}: the candidate's share", f"{percent} %", seen, chance > _RARE, f"exact test: p = {chance:.2g}")
+    found, total = shares(requests, {revision: percent}).loc[revision], len(requests)
+    seen, chance = f"{found['requests']:.0f} of {total} ({found['share']:.1f} %)", found["p_value"]
+    holds = bool(total and chance > _RARE)
+    report.add(f"{step}: the candidate's share", f"{percent} %", seen, holds, f"exact test: p = {chance:.2g}")
 
 
 def _all_by(report: Report, release: Release, revision: str) -> None:

@@ -33,8 +33,7 @@ def trace(target: Target, request_id: str, seconds: float = 5.0) -> dict[str, di
 def _line(target: Target, hop: str, request_id: str) -> dict[str, Any] | None:
     namespace, selector, container = HOPS[hop]
     for pod in target.kube.list("v1", "Pod", namespace, selector):
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}/log"
-        text = target.kube.raw("GET", path, params={"container": container, "tailLines": "1000"}).text
+        text = target.kube.log(namespace, pod["metadata"]["name"], container=container, tailLines="1000")
         for line in text.splitlines():
             if request_id in line:
                 parsed: dict[str, Any] = json.loads(line)

@@ -76,10 +76,8 @@ class Served:
     def change(self, annotations: Mapping[str, str] | None = None, **predictor: object) -> Served:
         """Autoscaling annotations, without their prefix, and fields of spec.predictor: a new revision, which is waited for."""
         given = {f"autoscaling.knative.dev/{name}": value for name, value in (annotations or {}).items()}
-        path = self.target.kube.path(_API, "InferenceService", self.namespace, self.model)
-        body = {"metadata": {"annotations": given}, "spec": {"predictor": predictor}}
-        merge = {"Content-Type": "application/merge-patch+json"}
-        changed = self.target.kube.raw("PATCH", path, json=body, headers=merge).json()
+        patch = {"metadata": {"annotations": given}, "spec": {"predictor": predictor}}
+        changed = self.target.kube.merge(_API, "InferenceService", self.model, self.namespace, patch)
 
         def holds(isvc: Object) -> bool:
             current = (isvc.get("status") or {}).get("observedGeneration", 0) >= changed["metadata"]["generation"]

@@ -9,17 +9,25 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Mapping
+
+OPENED = "IIAB_FD_"  # and the containerPort: the descriptor of a socket that is bound already
 
 
 def listening(port: int) -> socket.socket:
     """A bound TCP or unix socket for the server to listen on."""
-    if path := os.environ.get(f"IIAB_SOCKET_{port}"):
+    opened = os.environ.get(f"{OPENED}{port}")
+    return socket.socket(fileno=int(opened)) if opened else bound(port, os.environ)
+
+
+def bound(port: int, environment: Mapping[str, str]) -> socket.socket:
+    if path := environment.get(f"IIAB_SOCKET_{port}"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         unix.bind(path)
         return unix
-    own = os.environ.get(f"IIAB_PORT_{port}")
+    own = environment.get(f"IIAB_PORT_{port}")
     # IPPROTO_TCP is explicit: asyncio sets TCP_NODELAY only on sockets that say so, and without it answers wait 40 ms.
     tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas
 import pytest
 import requests
 
-from iiab_lab import audit, verify_audit
+from iiab_lab import audit, tampered_audit, verify_audit
 from iiab_lab.engines.embedded.rules import pki
 from iiab_lab.kube import Kube
 from iiab_lab.services.audit.stream import segments
@@ -171,17 +170,12 @@ def test_killed_in_the_middle_it_has_every_request_once(lab: Lab, target: Target
     assert not verify_audit(target).broken
 
 
-def test_one_changed_byte_is_found_where_it_is(lab: Lab, target: Target, tmp_path: Path) -> None:
+def test_one_changed_byte_is_found_where_it_is(lab: Lab, target: Target) -> None:
     done = lab.iiab("audit", "verify")
     assert "records hold" in done.stdout and "sealed" in done.stdout
-    copy = tmp_path / "copy"
-    shutil.copytree(lab.home / "volumes" / "audit" / "audit-stream", copy)
-    file = segments(copy)[0]
-    lines = file.read_bytes().splitlines(keepends=True)
-    lines[4] = lines[4].replace(b'"time":"2', b'"time":"3', 1)
-    file.chmod(0o600)
-    file.write_bytes(b"".join(lines))
-    done = lab.iiab("audit", "verify", "--folder", str(copy), check=False)
+    with tampered_audit(target) as copy:
+        done = lab.iiab("audit", "verify", "--folder", str(copy), check=False)
+        file = segments(copy)[0]
     assert done.returncode == 1
     assert f"BROKEN at record {int(file.stem) + 4} ({file.name}, line 5)" in done.stdout
 

@@ -39,8 +39,9 @@ def of_edge(world: YamlWorld) -> Out:
     for one in made.attached:
         partly = {"PartiallyInvalid": list(one.partly)} if one.partly else {}
         verdicts[one.name] = {"Accepted": list(one.accepted), "ResolvedRefs": list(one.resolved), **partly}
-    for policy, conditions in made.policies:
-        verdicts[f"{policy['kind'].lower()}/{policy['metadata']['name']}"] = {t: list(v) for t, v in conditions.items()}
+    for one in made.policies:
+        name = f"{one.policy['kind'].lower()}/{one.policy['metadata']['name']}{'#' * bool(one.section)}{one.section}"
+        verdicts[name] = {t: list(v) for t, v in one.conditions.items()}
     listeners = {name: {t: list(v) for t, v in one.conditions.items()} for name, one in made.listeners.items()}
     return made.snapshot, {"verdicts": dict(verdicts), "listener_verdicts": listeners}
 

@@ -98,3 +98,19 @@ def test_prometheus_is_asked_of_both_even_where_there_is_nothing_yet(release: Ro
     query = plots._by_name(plots._errors, release, {"baseline": "r1", "candidate": "r2"})
     assert query.count("vector(NaN)") == 2 and 'destination_service_name="r2"' in query
     assert '"line", "baseline"' in query and '"line", "candidate"' in query
+
+
+def test_a_live_chart_ends_with_its_release(release: Rollout, monkeypatch: pytest.MonkeyPatch) -> None:
+    import plotly.graph_objects as go
+
+    asked: list[float] = []
+    monkeypatch.setattr(Prometheus, "between", lambda *given: asked.append(given[-1]) or COUNTS)
+    stopped: list[str] = []
+    monkeypatch.setattr(plots, "stop", stopped.append)
+    widget = go.FigureWidget(layout=plots.layout("a release", plots.PANELS))
+    plots._tick(widget, "a release", release, 1.0)
+    assert not stopped
+    release.ended, release.outcome = BEGAN + 5, "promoted"
+    monkeypatch.setattr(plots.time, "time", lambda: BEGAN + 60)
+    plots._tick(widget, "a release", release, 1.0)
+    assert set(asked[-3:]) == {BEGAN + 9} and stopped == ["plot a release"]

@@ -7,7 +7,7 @@ import pytest
 
 from iiab_lab.errors import UsageError
 from iiab_lab.rollout.ab import ab
-from iiab_lab.rollout.shadow import agreed, agreement
+from iiab_lab.rollout.shadow import agreement
 
 
 def answers(*rows: tuple[int, str, int, float]) -> pandas.DataFrame:
@@ -29,14 +29,6 @@ def test_answers_are_compared_by_input() -> None:
     assert frame["live"].tolist() == ["a", "b", "c", ""] and frame["shadow"].tolist() == ["a", "c", "", ""]
     assert frame["live_ms"].tolist() == [2, 2, 2, 9] and frame["shadow_ms"].tolist() == [10, 20, 30, 9]
     assert frame["shadow_failed"].tolist() == [0, 0, 1, 1] and frame["shadow_requests"].tolist() == [1, 3, 1, 1]
-
-
-def test_the_share_that_agrees_has_an_interval() -> None:
-    share, low, high = agreed(agreement(LIVE, SHADOW))
-    assert share == 0.25 and (low, high) == pytest.approx((0.0063, 0.8059), abs=1e-4)
-    assert agreed(agreement(LIVE[:0], SHADOW)) == (0.0, 0.0, 1.0)
-    one = answers((0, "a", 200, 1))
-    assert agreed(agreement(one, one))[::2] == (1.0, 1.0)
 
 
 def test_an_effect_has_an_interval_and_an_exact_p_value() -> None:

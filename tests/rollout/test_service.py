@@ -22,12 +22,8 @@ class FakeKube:
     def get(self, api: str, kind: str, name: str, namespace: str) -> Any:
         return self.isvc
 
-    def path(self, *where: str) -> str:
-        return "/" + "/".join(where)
-
-    def raw(self, method: str, path: str, **said: Any) -> None:
-        assert method == "PATCH" and said["headers"]["Content-Type"] == "application/merge-patch+json"
-        self.patches.append(json.loads(json.dumps(said["json"]))["spec"]["predictor"])
+    def merge(self, api: str, kind: str, name: str, namespace: str, patch: dict[str, Any]) -> None:
+        self.patches.append(json.loads(json.dumps(patch))["spec"]["predictor"])
 
     def wait(self, where: object, holds: Any, **_: object) -> Any:
         if not holds(self.isvc):

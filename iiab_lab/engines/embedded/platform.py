@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -32,8 +33,10 @@ from .apiserver.authn import Authenticator, Tokens
 from .apiserver.authz import Authorizer
 from .apiserver.plugins import Doings, plugins
 from .apiserver.serve import Server
+from .controllers import ca_bundle
 from .credentials import Credentials, write_private
-from .objects.meta import Object
+from .objects.kinds import CONFIG_MAP
+from .objects.meta import Object, key_of
 from .processes.journal import FileJournal
 from .processes.load import MeasuredLoad
 from .processes.log_files import keep
@@ -42,6 +45,7 @@ from .processes.proxy import FileProxy
 from .processes.queue_metrics import QueueMetrics
 from .processes.rundir import run_dir
 from .reconcile.aftermath import unready
+from .reconcile.certificate_metrics import CertificateMetrics
 from .reconcile.clock import SystemClock
 from .reconcile.local_client import LocalClient
 from .reconcile.manager import Manager
@@ -114,7 +118,8 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
         manager.start()
         stack.push_async_callback(manager.stop)
-        for always in (_lag(metrics), keep(home / "logs"), machine.meter.keep()):
+        metrics.registry.register(CertificateMetrics(client))
+        for always in (_lag(metrics), keep(home / "logs"), machine.meter.keep(), _follow_ca(client, home / "ca.crt")):
             stack.callback(asyncio.create_task(always).cancel)
         yield Parts(store, machine, metrics)
 
@@ -128,7 +133,16 @@ async def serve(home: Path, ports: dict[str, int], ready: int) -> int:
         os.write(ready, b"1")
         os.close(ready)
         log.info("serving %s", home)
+        _collect_rarely()
         return await _until_stopped(parts.machine.supervisor.lost)
+
+
+def _collect_rarely() -> None:
+    """A full collection walks every object that lives, for tens of milliseconds on the loop; a translation of a thousand routes
+    would bring about several. What boot has made stays, so it is walked no more."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 20, 100)
 
 
 async def _until_stopped(lost: asyncio.Event) -> int:
@@ -151,6 +165,13 @@ async def _lag(metrics: ApiMetrics) -> None:
         due = loop.time() + _LAG_SECONDS
         await asyncio.sleep(_LAG_SECONDS)
         gauge.set(max(0.0, loop.time() - due))
+
+
+async def _follow_ca(client: LocalClient, file: Path) -> None:
+    """Whoever trusts the edge by this file finds the roots in it that are trusted now."""
+    async for event in client.watch(CONFIG_MAP):
+        if key_of(event.object) == ca_bundle.FILE and event.type != "DELETED":
+            write_private(file, event.object["data"][ca_bundle.EDGE.entry].encode())
 
 
 def _record(home: Path, ports: Mapping[str, int], found: str) -> None:

@@ -78,15 +78,9 @@ def _behind(fields: Mapping[str, Any]) -> str:
 
 def _of(target: Target, pod: Object, since: float) -> list[Line]:
     meta, (layer, behind) = pod["metadata"], _place(pod)
-    asked = {
-        "container": _container(pod),
-        "sinceTime": datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-    text = ""
+    began, text = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), ""
     with contextlib.suppress(ApiError):  # it is gone, or just starting
-        text = target.kube.raw(
-            "GET", f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/log", params=asked
-        ).text
+        text = target.kube.log(meta["namespace"], meta["name"], container=_container(pod), sinceTime=began)
     return [Line(layer, behind or _behind(fields), fields) for fields in parsed(text)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ...errors import ApiError
 from ...kube import Kube
 
 NAME = "catalogue-intruder"
@@ -28,12 +27,5 @@ def token(kube: Kube, namespace: str) -> str:
 
 
 def remove(kube: Kube, namespace: str) -> None:
-    for path in (
-        f"/apis/{_RBAC}/v1/namespaces/{namespace}/rolebindings",
-        f"/api/v1/namespaces/{namespace}/serviceaccounts",
-    ):
-        try:
-            kube.raw("DELETE", f"{path}/{NAME}")
-        except ApiError as error:
-            if error.code != 404:
-                raise
+    for api_version, kind in ((f"{_RBAC}/v1", "RoleBinding"), ("v1", "ServiceAccount")):
+        kube.delete(api_version, kind, NAME, namespace)

@@ -167,17 +167,26 @@ class Stage:
         """None for plaintext."""
         if identity == "plaintext":
             return None
-        own = self._mesh
+        edge = door == self.door(TIER_2)
+        own = self._edge if edge else self._mesh
         if identity == "foreign":
-            right = mesh.EDGE if door == self.door(TIER_2) else mesh.INGRESS
+            right = mesh.EDGE if edge else mesh.INGRESS
             return mesh.context(mesh.stranger(), right, own.root)
         return mesh.context(own, IDENTITIES[identity], own.root)
 
     @cached_property
     def _mesh(self) -> mesh.Authority:
-        secret = self.target.kube.get("v1", "Secret", "cacerts", "istio-system")
+        return self._authority("cacerts", "istio-system")
+
+    @cached_property
+    def _edge(self) -> mesh.Authority:
+        """By whose certificates the tiers know each other."""
+        return self._authority("lab-root-ca", "cert-manager")
+
+    def _authority(self, name: str, namespace: str) -> mesh.Authority:
+        secret = self.target.kube.get("v1", "Secret", name, namespace)
         if secret is None:
-            raise NotReady("There is no Secret istio-system/cacerts.", "look at: iiab status")
+            raise NotReady(f"There is no Secret {namespace}/{name}.", "look at: iiab status")
         key, chain, root = (base64.b64decode(secret["data"][name]) for name in ("tls.key", "tls.crt", "ca.crt"))
         return mesh.Authority(key, chain, root)
 

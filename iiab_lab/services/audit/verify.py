@@ -28,6 +28,17 @@ class Verdict:
     line: int = 0
     unsealed: int = 0
 
+    def __str__(self) -> str:
+        if self.broken:
+            where = f"{self.file}, line {self.line}" if self.line else self.file
+            cure = "compare it with a copy of the stream (iiab backup writes one); what stands before that place still holds"
+            return f"BROKEN at record {self.seq} ({where}): {self.broken}.\n  → {cure}"
+        sealed = "sealed" if self.sealed else "no key here: the chain holds, its end was not checked"
+        said = f"{self.records} records hold; the last is {self.seq} ({sealed}).\n"
+        if self.unsealed:
+            said += f"{self.unsealed} more were written while the copy was made, and are not sealed in it.\n"
+        return f"{said}head {self.hash}"
+
 
 class _Broken(Exception):
     def __init__(self, why: str, seq: int, file: str = HEAD, line: int = 0) -> None:

@@ -22,7 +22,12 @@ BACKEND, PLAIN = "x-activator-backend", "x-activator-plain"
 
 def handlers(throttler: Throttler, reporter: Reporter) -> grpc.GenericRpcHandler:
     async def process(stream: AsyncIterator[Any], _: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
-        name = _revision(await anext(stream))
+        first = await anext(stream)
+        if not first.HasField("request_headers"):
+            # A filter before this one refused the request: Envoy shows that answer, and waits before it goes out.
+            yield PROTO.ProcessingResponse(response_headers=PROTO.HeadersResponse())
+            return
+        name = _revision(first)
         revision = throttler[name]
         with reporter.request(name) as proxied:
             try:

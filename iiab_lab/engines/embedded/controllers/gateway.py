@@ -1,7 +1,7 @@
 """Gateway and everything attached to it → the configuration of its Envoy; the verdicts → every status.
 
-Reads:  Gateways, HTTPRoutes, SecurityPolicies, BackendTrafficPolicies, BackendTLSPolicies, EnvoyProxies, ReferenceGrants,
-        Services and their EndpointSlices, Secrets, ConfigMaps, Namespaces, the Gateway's Pods.
+Reads:  Gateways, HTTPRoutes, SecurityPolicies, BackendTrafficPolicies, ClientTrafficPolicies, BackendTLSPolicies,
+        EnvoyProxies, ReferenceGrants, Services and their EndpointSlices, Secrets, ConfigMaps, Namespaces, the Gateway's Pods.
 Writes: the proxy's Deployment, Service and ServiceAccount; its configuration; status of Gateways, HTTPRoutes and policies.
 Wakes:  on the Gateway; on each of those for every Gateway, as one Envoy's configuration depends on them all; on Services,
         EndpointSlices, Secrets and ConfigMaps for the Gateways that asked for them.
@@ -10,29 +10,30 @@ Wakes:  on the Gateway; on each of those for every Gateway, as one Envoy's confi
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Sequence
 
 from ..envoy import edge
+from ..envoy.client_policies import Spoken
 from ..envoy.edge import Edge
-from ..envoy.indexed import SERVICE_NAME
 from ..envoy.verdicts import Verdict
 from ..objects import kinds
 from ..objects.conditions import is_true
-from ..objects.kinds import BACKEND_TRAFFIC_POLICY, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, POD, SECURITY_POLICY, Key, Kind
-from ..objects.meta import Object, annotations_of, edition, key_of, labels_of
-from ..objects.names import PORTS
-from ..objects.pods import standing
+from ..objects.kinds import GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, POD, Key, Kind
+from ..objects.meta import Object, edition, key_of, labels_of
+from ..objects.names import SERVICE_NAME
+from ..objects.pods import ports, standing
 from ..objects.times import rfc3339
-from ..reconcile.culprits import culprits, gist
+from ..reconcile.culprits import Verdicts, culprits
 from ..reconcile.ports import Client, Clock, Mapper, Proxy, Rejected, Result, Watch
 from ..rules import gateway_proxy, gateway_status
 
+_POLICIES = {
+    kind.kind: kind for kind in (kinds.SECURITY_POLICY, kinds.BACKEND_TRAFFIC_POLICY, kinds.CLIENT_TRAFFIC_POLICY)
+}
 _INPUTS = (
     kinds.GATEWAY_CLASS,
     kinds.HTTP_ROUTE,
-    kinds.SECURITY_POLICY,
-    kinds.BACKEND_TRAFFIC_POLICY,
+    *_POLICIES.values(),
     kinds.BACKEND_TLS_POLICY,
     kinds.ENVOY_PROXY,
     kinds.REFERENCE_GRANT,
@@ -45,7 +46,7 @@ class GatewayController:
 
     def __init__(self, client: Client, proxy: Proxy, clock: Clock) -> None:
         self._client, self._proxy, self._clock = client, proxy, clock
-        self._verdicts: dict[Key, _Verdicts] = {}
+        self._verdicts: dict[Key, Verdicts[str]] = {}
         self._asked: dict[Key, set[tuple[Kind, Key]]] = {}  # what each Gateway's configuration was made from
         self._writing = asyncio.Lock()
         self.watches = (
@@ -66,8 +67,8 @@ class GatewayController:
         pods = self._client.list(POD, gateway_proxy.NAMESPACE, gateway_proxy.labels(gateway))
         made, programmed = None, Verdict(False, "NoResources", "Envoy replicas unavailable")
         for pod in pods:
-            if ports := _ports(pod):
-                made, refused = await self._publish(gateway, key_of(pod), ports)
+            if not pod["metadata"].get("deletionTimestamp") and (own := ports(pod)):
+                made, refused = await self._publish(gateway, key_of(pod), own)
                 programmed = _programmed(pod, refused)
         await self._report(gateway, made or self._translated(gateway, _Any(), ()), programmed)
         return None
@@ -78,20 +79,20 @@ class GatewayController:
 
     async def _publish(self, gateway: Object, pod: Key, ports: dict[int, int]) -> tuple[Edge, Rejected | None]:
         """All at once; if Envoy refuses, the culprits are found and parked, and the rest goes out."""
-        verdicts = self._verdicts.setdefault(key_of(gateway), _Verdicts())
-        verdicts.forget_changed(edge.editions(self._client, verdicts.parked))
+        verdicts = self._verdicts.setdefault(key_of(gateway), Verdicts[str]())
+        verdicts.forget_changed(edge.editions(self._client, verdicts.refused))
         made, outcome = await self._applied(gateway, pod, ports, verdicts)
         if isinstance(outcome, Rejected) and await self._find_culprits(gateway, ports, made, verdicts):
             made, outcome = await self._applied(gateway, pod, ports, verdicts)
         if isinstance(outcome, Rejected):
             return made, outcome
-        verdicts.accept(made)
+        verdicts.accept({one.name: edition(one.route) for one in made.attached})
         return made, None
 
     async def _applied(
-        self, gateway: Object, pod: Key, ports: dict[int, int], verdicts: _Verdicts
+        self, gateway: Object, pod: Key, ports: dict[int, int], verdicts: Verdicts[str]
     ) -> tuple[Edge, object]:
-        made = self._translated(gateway, ports, verdicts.parked)
+        made = self._translated(gateway, ports, verdicts.refused)
         return made, await self._proxy.apply(pod, made.snapshot)
 
     def _translated(self, gateway: Object, ports: dict[int, int], parked: Collection[str]) -> Edge:
@@ -99,7 +100,7 @@ class GatewayController:
         self._asked[key_of(gateway)] = made.asked
         return made
 
-    async def _find_culprits(self, gateway: Object, ports: dict[int, int], made: Edge, verdicts: _Verdicts) -> bool:
+    async def _find_culprits(self, gateway: Object, ports: dict[int, int], made: Edge, verdicts: Verdicts[str]) -> bool:
         """Among what is new since Envoy last took everything; should that not be it, among all."""
         served = {one.name: edition(one.route) for one in made.attached if one.accepted.holds}
 
@@ -107,10 +108,10 @@ class GatewayController:
             return await self._proxy.check(edge.translate(self._client, gateway, ports, only=set(asked)).snapshot)
 
         for suspects in (verdicts.unproven(served), list(served)):
-            asked = [name for name in suspects if name not in verdicts.parked]
+            asked = [name for name in suspects if name not in verdicts.refused]
             editions = edge.editions(self._client, set(asked))  # they may change while Envoy is asked
             if found := await culprits(asked, refusal):
-                verdicts.park({name: gist(why) for name, why in found.items()}, editions)
+                verdicts.refuse(found, editions)
                 return True
         return False
 
@@ -119,15 +120,19 @@ class GatewayController:
         await self._client.set_status(GATEWAY, key_of(gateway), gateway_status.gateway(gateway, made, programmed, now))
         async with self._writing:  # two Gateways may each have an entry in one status
             await self._report_routes(key_of(gateway), made, now)
-            for policy, verdicts in made.policies:
-                kind = BACKEND_TRAFFIC_POLICY if policy["kind"] == BACKEND_TRAFFIC_POLICY.kind else SECURITY_POLICY
-                before = (self._client.get(kind, key_of(policy)) or {}).get("status")
-                status = gateway_status.policy(policy, before, verdicts, gateway, now)
-                await self._client.set_status(kind, key_of(policy), status)
+            await self._report_policies(key_of(gateway), made, now)
+
+    async def _report_policies(self, gateway: Key, made: Edge, now: str) -> None:
+        found: dict[tuple[Kind, Key], list[Spoken]] = {}
+        for one in made.policies:
+            found.setdefault((_POLICIES[one.policy["kind"]], key_of(one.policy)), []).append(one)
+        for (kind, key), spoken in found.items():
+            before = (self._client.get(kind, key) or {}).get("status")
+            await self._client.set_status(kind, key, gateway_status.policy(before, spoken, gateway, now))
 
     async def _report_routes(self, gateway: Key, made: Edge | None, now: str) -> None:
         """Of every route that has, or had, to do with the Gateway."""
-        verdicts = self._verdicts.get(gateway) or _Verdicts()
+        verdicts = self._verdicts.get(gateway) or Verdicts[str]()
         found: dict[Key, list] = {}
         for one in made.attached if made else ():
             found.setdefault(key_of(one.route), []).append(one)
@@ -136,7 +141,7 @@ class GatewayController:
             judged = found[key][0].route if key in found else route
             before = (self._client.get(HTTP_ROUTE, key) or {}).get("status")  # now, not when the loop began
             if key in found or gateway_status.concerns(before, route, gateway):
-                parents = gateway_status.route(judged, before, gateway, found.get(key, []), verdicts.parked, now)
+                parents = gateway_status.route(judged, before, gateway, found.get(key, []), verdicts.refused, now)
                 await self._client.set_status(HTTP_ROUTE, key, {"parents": parents})
 
     async def _dismantle(self, key: Key) -> None:
@@ -167,40 +172,11 @@ class GatewayController:
         return keys
 
 
-class _Verdicts:
-    """Which routes one Envoy refuses, as long as they and their policies are the same; and which it once took."""
-
-    def __init__(self) -> None:
-        self.parked: dict[str, str] = {}  # why
-        self._parked_as: dict[str, Hashable] = {}
-        self._proven: dict[str, Hashable] = {}
-
-    def park(self, found: dict[str, str], editions: dict[str, Hashable]) -> None:
-        self.parked |= found
-        self._parked_as |= {name: editions.get(name) for name in found}
-
-    def forget_changed(self, editions: dict[str, Hashable]) -> None:
-        self.parked = {name: why for name, why in self.parked.items() if editions.get(name) == self._parked_as[name]}
-
-    def accept(self, made: Edge) -> None:
-        self._proven = {one.name: edition(one.route) for one in made.attached if one.name not in self.parked}
-
-    def unproven(self, served: dict[str, tuple[str, int, bool]]) -> list[str]:
-        """What was not there, or not like this, when Envoy last took everything."""
-        return [name for name, known in served.items() if self._proven.get(name) != known]
-
-
 class _Any(dict):
     """Ports for a translation that nobody will run: its verdicts are wanted before the proxy's Pod has any."""
 
     def __missing__(self, key: int) -> int:
         return key
-
-
-def _ports(pod: Object) -> dict[int, int]:
-    if pod["metadata"].get("deletionTimestamp"):
-        return {}
-    return {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
 
 
 def _programmed(pod: Object, refused: Rejected | None) -> Verdict:

@@ -1,27 +1,26 @@
 """Ingress gateways of the mesh and what is routed through them → the configuration of their Envoy; what is not in force says so.
 
 Reads:  Pods with an istio-proxy of their own, Gateways (networking.istio.io), VirtualServices, DestinationRules, Services,
-        EndpointSlices, Secrets, AuthorizationPolicies, RequestAuthentications, PeerAuthentications, Namespaces, ConfigMap
-        istio-system/istio, Secret istio-system/cacerts.
+        EndpointSlices, Secrets, AuthorizationPolicies, RequestAuthentications, PeerAuthentications, Namespaces, ConfigMaps
+        istio-system/istio and istio-ca-root-cert, Secret istio-system/cacerts.
 Writes: the proxy's configuration; status of VirtualServices and DestinationRules that are not, or not wholly, in force.
 Wakes:  on the Pod, and on each of those for every ingress gateway; when its certificate is due.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from ..envoy import guard, ingress, sidecar
 from ..envoy.ingress import Ingress, Named
 from ..envoy.policies import ROOT
 from ..objects import kinds
 from ..objects.kinds import CONFIG_MAP, DESTINATION_RULE, POD, SECRET, VIRTUAL_SERVICE, Key, Kind
-from ..objects.meta import Object, annotations_of, key_of
-from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
-from ..objects.pods import standing
+from ..objects.meta import Object, annotations_of, edition, key_of
+from ..objects.names import SIDECAR_STATUS
+from ..objects.pods import has_proxy, ports
 from ..objects.times import rfc3339
-from ..reconcile.culprits import culprits, gist
+from ..reconcile.culprits import Verdicts, culprits
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
 from ..rules import certificates, workload_certificates
@@ -36,9 +35,9 @@ _INPUTS = (
     kinds.REQUEST_AUTHENTICATION,
     kinds.PEER_AUTHENTICATION,  # of those it sends to
 )
+_CONFIGS = (mesh_config.KEY, workload_certificates.ROOTS)
 _JUDGES = {VIRTUAL_SERVICE: unserved.virtual_service, DESTINATION_RULE: unserved.destination_rule}
 Translation = Callable[[Iterable[Named]], Ingress]
-_Edition = tuple[str, int]  # uid, generation
 
 
 class IngressGatewayController:
@@ -47,13 +46,14 @@ class IngressGatewayController:
     def __init__(self, client: Client, proxy: Proxy, clock: Clock, record: Recorder) -> None:
         self._client, self._proxy, self._clock, self._record = client, proxy, clock, record
         self._certificates: dict[Key, workload_certificates.Certificate] = {}
-        self._verdicts = _Verdicts()
+        self._verdicts = Verdicts[Named]()
+        self._judged: dict[Named, tuple[Hashable, list[str]]] = {}  # as of an edition, without asking Envoy
         self.watches = (
-            Watch(POD, lambda pod: [key_of(pod)] if _is_gateway(pod) else [], standing),
+            Watch(POD, lambda pod: [key_of(pod)] if _is_gateway(pod) else [], workload_certificates.regarded),
             Watch(SECRET, lambda secret: self._all(secret) if secret["metadata"]["namespace"] == ROOT else []),
-            Watch(CONFIG_MAP, lambda found: self._all(found) if key_of(found) == mesh_config.KEY else []),
+            Watch(CONFIG_MAP, lambda found: self._all(found) if key_of(found) in _CONFIGS else []),
             Watch(kinds.NAMESPACE, self._all, lambda namespace: namespace["metadata"]["name"]),
-            *(Watch(kind, self._all, _edition) for kind in _JUDGES),
+            *(Watch(kind, self._all, edition) for kind in _JUDGES),
             *(Watch(kind, self._all) for kind in _INPUTS),
         )
 
@@ -62,14 +62,15 @@ class IngressGatewayController:
         if pod is None or pod["metadata"].get("deletionTimestamp"):
             self._certificates.pop(key, None)
             return None
-        ports = {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
+        own = ports(pod)
         authority = certificates.authority(self._client.get(SECRET, workload_certificates.CA))
-        if not ports or authority is None:
+        if not own or authority is None:
             return None  # its ports, or the mesh's CA, will wake us
         now = self._clock.now()
-        certificate = workload_certificates.current(self._certificates.get(key), pod, authority, now)
+        trusted = workload_certificates.roots(authority, self._client.get(CONFIG_MAP, workload_certificates.ROOTS))
+        certificate = workload_certificates.current(self._certificates.get(key), pod, authority, trusted, now)
         self._certificates[key] = certificate
-        await self._report(await self._publish(pod, ports, certificate.identity))
+        await self._report(await self._publish(pod, own, certificate.identity))
         return Result(max(0.0, certificate.due - now))
 
     async def _publish(self, pod: Object, ports: dict[int, int], identity: sidecar.Identity) -> Ingress:
@@ -81,15 +82,15 @@ class IngressGatewayController:
         def translated(without: Iterable[Named]) -> Ingress:
             return ingress.translate(world, sidecar.Pod(pod, ports, {}), identity, before, without)
 
-        made = translated(self._verdicts.aside(objects))
+        made = translated(self._aside(objects))
         outcome = await self._proxy.apply(key_of(pod), made.snapshot)
         if isinstance(outcome, Rejected) and await self._find_culprits(objects, translated):
-            made = translated(self._verdicts.aside(objects))
+            made = translated(self._aside(objects))
             outcome = await self._proxy.apply(key_of(pod), made.snapshot)
         if isinstance(outcome, Rejected):
             await self._record(pod, "ProxyRejected", f"Envoy refuses the configuration: {outcome.reason}", "Warning")
         else:
-            self._verdicts.accept(objects)
+            self._verdicts.accept(_editions(objects))
         return made
 
     def _objects(self) -> dict[Named, Object]:
@@ -97,7 +98,7 @@ class IngressGatewayController:
 
     async def _find_culprits(self, objects: dict[Named, Object], translated: Translation) -> bool:
         """Among what is new since Envoy last took everything; should that not be it, among all."""
-        fresh = self._verdicts.unproven(objects)
+        fresh = self._verdicts.unproven(_editions(objects))
         return await self._blame(fresh, objects, translated) or await self._blame(list(objects), objects, translated)
 
     async def _blame(self, some: list[Named], objects: dict[Named, Object], translated: Translation) -> bool:
@@ -105,22 +106,36 @@ class IngressGatewayController:
         found = False
         for kind in _JUDGES:
             later = {named for named in some if kind == VIRTUAL_SERVICE and named[0] == DESTINATION_RULE}
-            aside = {*self._verdicts.aside(objects), *later}
+            aside = {*self._aside(objects), *later}
             suspects = [named for named in some if named[0] == kind and named not in aside]
 
             async def refusal(asked: Sequence[Named], others: set[Named] = aside | set(suspects)) -> str:
                 return await self._proxy.check(translated(others - set(asked)).snapshot)
 
-            for named, why in (await culprits(suspects, refusal)).items():
-                self._verdicts.blame(objects[named], named, why)
-                found = True
+            refused = await culprits(suspects, refusal)
+            self._verdicts.refuse(refused, _editions(objects))
+            found = found or bool(refused)
         return found
 
+    def _aside(self, objects: dict[Named, Object]) -> list[Named]:
+        """What Envoy would refuse, or did, as long as it is the same."""
+        self._verdicts.forget_changed(_editions(objects))
+        self._judged = {named: known for named, known in self._judged.items() if named in objects}
+        return [named for named, obj in objects.items() if self._wrong(named, obj)]
+
+    def _wrong(self, named: Named, obj: Object) -> list[str]:
+        if why := self._verdicts.refused.get(named):
+            return [f"Envoy refuses it: {why}"]
+        if self._judged.get(named, (None,))[0] != edition(obj):
+            self._judged[named] = edition(obj), _JUDGES[named[0]](obj)
+        return self._judged[named][1]
+
     async def _report(self, made: Ingress) -> None:
-        now = rfc3339(self._clock.now())
-        for named, obj in self._objects().items():
+        now, objects = rfc3339(self._clock.now()), self._objects()
+        self._verdicts.forget_changed(_editions(objects))  # some may have come while Envoy was asked
+        for named, obj in objects.items():
             kind, key = named
-            problems = [Problem(REFUSED, why) for why in self._verdicts.of(obj, named)]
+            problems = [Problem(REFUSED, why) for why in self._wrong(named, obj)]
             if kind == VIRTUAL_SERVICE:
                 problems += [Problem(FOREIGN, why) for why in made.refused.get(key, ())]
                 problems += [Problem(MISSING, why) for why in made.missing.get(key, ())]
@@ -144,39 +159,9 @@ class _Still:
         return self._client.list(kind, namespace, labels)
 
 
-class _Verdicts:
-    """Why a proxy would refuse an object, or did; as long as the object is the same."""
-
-    def __init__(self) -> None:
-        self._known: dict[Named, tuple[_Edition, list[str]]] = {}
-        self._proven: dict[Named, _Edition] = {}
-
-    def of(self, obj: Object, named: Named) -> list[str]:
-        known = self._known.get(named)
-        if known is None or known[0] != _edition(obj):
-            known = self._known[named] = _edition(obj), _JUDGES[named[0]](obj)
-        return known[1]
-
-    def aside(self, objects: dict[Named, Object]) -> list[Named]:
-        self._known = {named: known for named, known in self._known.items() if named in objects}
-        return [named for named, obj in objects.items() if self.of(obj, named)]
-
-    def blame(self, obj: Object, named: Named, why: str) -> None:
-        self._known[named] = _edition(obj), [f"Envoy refuses it: {gist(why)}"]
-
-    def accept(self, objects: dict[Named, Object]) -> None:
-        self._proven = {named: _edition(obj) for named, obj in objects.items()}
-
-    def unproven(self, objects: dict[Named, Object]) -> list[Named]:
-        """What was not there, or not like this, when Envoy last took everything."""
-        return [named for named, obj in objects.items() if self._proven.get(named) != _edition(obj)]
-
-
-def _edition(obj: Object) -> _Edition:
-    meta = obj["metadata"]
-    return meta["uid"], meta.get("generation", 1)
+def _editions(objects: Mapping[Named, Object]) -> dict[Named, Hashable]:
+    return {named: edition(obj) for named, obj in objects.items()}
 
 
 def _is_gateway(pod: Object) -> bool:
-    own = any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
-    return own and SIDECAR_STATUS not in annotations_of(pod)
+    return has_proxy(pod) and SIDECAR_STATUS not in annotations_of(pod)

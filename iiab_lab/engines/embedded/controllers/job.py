@@ -7,11 +7,10 @@ Wakes:  on the Job and on every Pod it owns.
 
 from __future__ import annotations
 
-import copy
-
 from ..objects.conditions import condition, is_true, merge
 from ..objects.kinds import JOB, POD, Key
-from ..objects.meta import Object, controller_of, key_of, new, owner_keys
+from ..objects.meta import Object, controller_of, key_of, owner_keys
+from ..objects.pods import of_template
 from ..objects.times import rfc3339
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Result, Watch
@@ -86,22 +85,6 @@ def _is_over(job: Object) -> bool:
 
 
 def _pod(job: Object) -> Object:
-    template = copy.deepcopy(job["spec"]["template"])
-    meta, name = template.get("metadata") or {}, job["metadata"]["name"]
-    labels = {
-        "batch.kubernetes.io/job-name": name,
-        "job-name": name,
-        "batch.kubernetes.io/controller-uid": job["metadata"]["uid"],
-    }
-    pod = new(
-        POD,
-        "",
-        job["metadata"]["namespace"],
-        owner=job,
-        generateName=f"{name}-",
-        labels=labels | (meta.get("labels") or {}),
-        annotations=meta.get("annotations") or {},
-        spec=template["spec"],
-    )
-    del pod["metadata"]["name"]
-    return pod
+    meta = job["metadata"]
+    names = dict.fromkeys(("batch.kubernetes.io/job-name", "job-name"), meta["name"])
+    return of_template(job, {**names, "batch.kubernetes.io/controller-uid": meta["uid"]})

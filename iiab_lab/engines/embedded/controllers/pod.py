@@ -11,9 +11,9 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from ..objects.conditions import merge
-from ..objects.kinds import CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT, Key
-from ..objects.meta import Object, annotations_of, key_of
-from ..objects.names import PORTS, SIDECAR_STATUS
+from ..objects.kinds import CONFIG_MAP, NAMESPACE, POD, SECRET, SERVICE_ACCOUNT, Key
+from ..objects.meta import Object, annotations_of, key_of, labels_of
+from ..objects.names import PLATFORM, PORTS, SIDECAR_STATUS
 from ..objects.pods import containers_of
 from ..objects.sandbox import Sandbox, StartFailed
 from ..objects.times import rfc3339
@@ -104,6 +104,7 @@ class PodController:
             uid=meta["uid"],
             service_account=spec.get("serviceAccountName", "default"),
             meshed=SIDECAR_STATUS in annotations_of(pod),
+            confined=not self._is_platforms(meta["namespace"]),
             ports={p["containerPort"]: p.get("hostPort", 0) for c in containers_of(pod) for p in c.get("ports") or ()},
             mounts=pod_volumes.mounts(pod, self._client.get, self._account(pod)),
         )
@@ -124,6 +125,10 @@ class PodController:
                     }
                 )
         return sandbox
+
+    def _is_platforms(self, namespace: str) -> bool:
+        found = self._client.get(NAMESPACE, Key("", namespace))
+        return found is not None and labels_of(found).get(PLATFORM) == "true"
 
     def _account(self, pod: Object) -> Mapping[str, bytes]:
         """Token and kubeconfig of the Pod's service account, renewed before they expire."""

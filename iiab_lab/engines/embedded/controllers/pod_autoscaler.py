@@ -9,17 +9,17 @@ Wakes:  on each of those; at every tick; at once when a revision at zero gets it
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 
 from ..envoy import activator
+from ..envoy.indexed import Indexed
 from ..envoy.world import takes_mtls
 from ..objects.capacity import Capacity
 from ..objects.conditions import Condition, condition, find, is_true, merge
 from ..objects.kinds import CONFIG_MAP, DEPLOYMENT, PEER_AUTHENTICATION, POD, POD_AUTOSCALER, REVISION, Key
 from ..objects.meta import Object, annotations_of, key_of, labels_of
-from ..objects.names import KN_REVISION, PORTS, SKS_MODE
-from ..objects.pods import standing
+from ..objects.names import KN_REVISION, SKS_MODE
+from ..objects.pods import ports, standing
 from ..objects.times import rfc3339, seconds
 from ..reconcile.ports import Client, Clock, Journal, Load, Result, Watch
 from ..rules import knative
@@ -135,15 +135,15 @@ class PodAutoscalerController:
         revision = self._client.get(REVISION, key)
         if revision is None:
             return Capacity()
-        port, spec = str(knative.user_port(revision)), revision["spec"]
-        own = [json.loads(annotations_of(pod).get(PORTS, "{}")) for pod in pods]
+        port, spec, world = knative.user_port(revision), revision["spec"], Indexed(self._client)
+        own = [ports(pod) for pod in pods]
         healthy = find(revision, "ContainerHealthy") or {}
         failed = f"{healthy.get('reason')}: {healthy.get('message')}" if healthy.get("status") == "False" else ""
         return Capacity(
             spec.get("containerConcurrency", 0),
             spec.get("timeoutSeconds", 300),
-            tuple(f"127.0.0.1:{ports[port]}" for ports in own if port in ports),
-            plain=not all(takes_mtls(self._client, pod, ports.get(port)) for pod, ports in zip(pods, own, strict=True)),
+            tuple(f"127.0.0.1:{inside[port]}" for inside in own if port in inside),
+            plain=not all(takes_mtls(world, pod, inside.get(port)) for pod, inside in zip(pods, own, strict=True)),
             failure=failed,
         )
 

@@ -7,13 +7,11 @@ Wakes:  on the ReplicaSet and on every Pod it owns.
 
 from __future__ import annotations
 
-import copy
-
 from ....errors import ApiError
 from ..objects.conditions import condition, find, is_true, merge
 from ..objects.kinds import POD, REPLICA_SET, Key
-from ..objects.meta import Object, controller_of, key_of, new, owner_keys
-from ..objects.pods import standing
+from ..objects.meta import Object, controller_of, key_of, owner_keys
+from ..objects.pods import of_template, standing
 from ..objects.times import rfc3339
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Result, Watch
@@ -47,7 +45,7 @@ class ReplicaSetController:
         wanted = replica_set["spec"].get("replicas", 1)
         try:
             for _ in range(wanted - len(alive)):
-                pod = await self._client.create(_pod(replica_set))
+                pod = await self._client.create(of_template(replica_set))
                 await self._record(replica_set, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
         except ApiError as error:
             message = f"Error creating: {error.message}"
@@ -74,24 +72,6 @@ class ReplicaSetController:
             before = find(replica_set, "ReplicaFailure")
             status["conditions"] = merge([before] if before else [], [made])
         return status
-
-
-def _pod(replica_set: Object) -> Object:
-    template = copy.deepcopy(replica_set["spec"]["template"])
-    meta = template.get("metadata") or {}
-    name = replica_set["metadata"]["name"]
-    pod = new(
-        POD,
-        "",
-        replica_set["metadata"]["namespace"],
-        owner=replica_set,
-        generateName=f"{name}-",
-        labels=meta.get("labels") or {},
-        annotations=meta.get("annotations") or {},
-        spec=template["spec"],
-    )
-    del pod["metadata"]["name"]
-    return pod
 
 
 def _is_active(pod: Object) -> bool:

@@ -1,14 +1,12 @@
 """Meshed Pods → the configuration of their Envoy, with a certificate of the mesh.
 
 Reads:  Pods with an injected istio-proxy, their Revisions, AuthorizationPolicies, RequestAuthentications, PeerAuthentications,
-        ConfigMap istio-system/istio, Secret istio-system/cacerts; Services and EndpointSlices that policies have a proxy ask.
+        ConfigMaps istio-system/istio and istio-ca-root-cert, Secret istio-system/cacerts; Services and EndpointSlices that policies have a proxy ask.
 Writes: the proxy's configuration.
 Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certificate is due.
 """
 
 from __future__ import annotations
-
-import json
 
 from ..envoy import activator, guard, sidecar
 from ..envoy.policies import ROOT
@@ -16,13 +14,13 @@ from ..envoy.snapshot import Snapshot
 from ..objects import kinds
 from ..objects.kinds import CONFIG_MAP, POD, SECRET, Key
 from ..objects.meta import Object, annotations_of, key_of, labels_of
-from ..objects.names import PORTS, SIDECAR, SIDECAR_STATUS
-from ..objects.pods import standing
+from ..objects.names import SERVICE_NAME, SIDECAR_STATUS
+from ..objects.pods import has_proxy, ports
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
-from ..rules import certificates, endpoints
+from ..rules import certificates
 from ..rules.istio import mesh_config
-from ..rules.workload_certificates import CA, Certificate, current
+from ..rules.workload_certificates import CA, ROOTS, Certificate, current, regarded, roots
 
 _POLICIES = (kinds.AUTHORIZATION_POLICY, kinds.REQUEST_AUTHENTICATION)
 
@@ -35,13 +33,15 @@ class SidecarController:
         self._certificates: dict[Key, Certificate] = {}
         self._asked: dict[Key, frozenset[Key]] = {}  # Pod → the Services that its policies have its proxy ask
         self.watches = (
-            Watch(POD, lambda pod: [key_of(pod)] if _has_proxy(pod) else [], standing),
+            Watch(POD, lambda pod: [key_of(pod)] if _injected(pod) else [], regarded),
             *(Watch(kind, self._concerned) for kind in _POLICIES),
             # What a Pod asks of a connection is done by those who call it, too.
             Watch(kinds.PEER_AUTHENTICATION, lambda one: [*self._concerned(one), *self._asked]),
-            Watch(CONFIG_MAP, lambda found: self._concerned(found) if key_of(found) == mesh_config.KEY else []),
+            Watch(
+                CONFIG_MAP, lambda found: self._concerned(found) if key_of(found) in (mesh_config.KEY, ROOTS) else []
+            ),
             Watch(kinds.SERVICE, lambda service: self._callers(service, service["metadata"]["name"])),
-            Watch(kinds.ENDPOINT_SLICE, lambda one: self._callers(one, labels_of(one).get(endpoints.SERVICE, ""))),
+            Watch(kinds.ENDPOINT_SLICE, lambda one: self._callers(one, labels_of(one).get(SERVICE_NAME, ""))),
             Watch(SECRET, lambda secret: self._concerned(secret) if key_of(secret) == CA else []),
         )
 
@@ -51,11 +51,10 @@ class SidecarController:
             self._certificates.pop(key, None)
             self._asked.pop(key, None)
             return None
-        ports = {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
-        certificate = self._certificate(pod)
-        if not ports or certificate is None:
+        own, certificate = ports(pod), self._certificate(pod)
+        if not own or certificate is None:
             return None  # its ports, or the mesh's CA, will wake us
-        outcome = await self._proxy.apply(key, self._snapshot(pod, ports, certificate.identity))
+        outcome = await self._proxy.apply(key, self._snapshot(pod, own, certificate.identity))
         if isinstance(outcome, Rejected):
             await self._record(pod, "ProxyRejected", f"Envoy refuses the configuration: {outcome.reason}", "Warning")
         return Result(max(0.0, certificate.due - self._clock.now()))
@@ -72,18 +71,19 @@ class SidecarController:
         return sidecar.snapshot(seen, identity, before, sidecar.queue(self._client, pod))
 
     def _certificate(self, pod: Object) -> Certificate | None:
-        """Of the Pod's service account; renewed at half its life, and when the CA changes."""
+        """Of the Pod's service account; renewed at half its life, when the CA changes, and when it is asked for."""
         authority = certificates.authority(self._client.get(SECRET, CA))
         if authority is None:
             return None
-        made = current(self._certificates.get(key_of(pod)), pod, authority, self._clock.now())
+        trusted = roots(authority, self._client.get(CONFIG_MAP, ROOTS))
+        made = current(self._certificates.get(key_of(pod)), pod, authority, trusted, self._clock.now())
         self._certificates[key_of(pod)] = made
         return made
 
     def _concerned(self, policy: Object) -> list[Key]:
         namespace = policy["metadata"]["namespace"]
         pods = self._client.list(POD, None if namespace == ROOT else namespace)
-        return [key_of(pod) for pod in pods if _has_proxy(pod)]
+        return [key_of(pod) for pod in pods if _injected(pod)]
 
     def _callers(self, obj: Object, name: str) -> list[Key]:
         """Whose proxies ask this Service of the object's namespace."""
@@ -91,7 +91,6 @@ class SidecarController:
         return [pod for pod, asked in self._asked.items() if service in asked]
 
 
-def _has_proxy(pod: Object) -> bool:
-    """One that was injected: an ingress gateway's is its own."""
-    own = any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
-    return own and SIDECAR_STATUS in annotations_of(pod)
+def _injected(pod: Object) -> bool:
+    """An ingress gateway's proxy is its own."""
+    return has_proxy(pod) and SIDECAR_STATUS in annotations_of(pod)

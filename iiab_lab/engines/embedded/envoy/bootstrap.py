@@ -11,16 +11,22 @@ _CONNECTIONS = (
     "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
 )
 # How many steps a regular expression may compile to, as on Istio's proxies; Envoy's own limit of 100 refuses many a plain one.
-_RUNTIME = {"layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 32768}}]}
+_REGEXES = {"re2.max_program_size.error_level": 32768}
+# Who takes most of its first 500 requests back loses its connection. Behind another proxy that would be everybody's: there
+# the edge, which counts each client by itself, has seen to it before.
+_FOR_PEERS = {"overload.premature_reset_total_stream_count": 2**31}
 
 
-def bootstrap(node: str, cluster: str, admin_socket: str, stats_port: int) -> dict[str, Any]:
-    """`stats_port` serves /stats/prometheus on loopback and nothing else; the admin interface is a unix socket only."""
+def bootstrap(node: str, cluster: str, admin_socket: str, stats_port: int, *, in_mesh: bool) -> dict[str, Any]:
+    """`stats_port` serves /stats/prometheus on loopback and nothing else; the admin interface is a unix socket only.
+
+    `in_mesh`: its clients are other proxies of the platform.
+    """
     pipe = {"pipe": {"path": admin_socket, "mode": 0o600}}
     return {
         "node": {"id": node, "cluster": cluster},
         "admin": {"address": pipe},
-        "layered_runtime": _RUNTIME,
+        "layered_runtime": _runtime(_REGEXES | (_FOR_PEERS if in_mesh else {})),
         "stats_flush_interval": "1s",  # histograms stand still in between, and Prometheus asks every second
         "dynamic_resources": {
             "cds_config": {"path_config_source": {"path": "./cds.json"}, "resource_api_version": "V3"},
@@ -50,6 +56,10 @@ def bootstrap(node: str, cluster: str, admin_socket: str, stats_port: int) -> di
     }
 
 
+def _runtime(values: dict[str, Any]) -> dict[str, Any]:
+    return {"layers": [{"name": "static", "static_layer": values}]}
+
+
 def _stats(port: int) -> dict[str, Any]:
     route = {
         "match": {"path": "/stats/prometheus", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
@@ -69,6 +79,7 @@ def _stats(port: int) -> dict[str, Any]:
     return {
         "name": "stats",
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        "bypass_overload_manager": True,  # it is when there are too many clients that Prometheus has to see it
         "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
         ],
@@ -90,7 +101,7 @@ def static(snapshot: Snapshot) -> dict[str, Any]:
 
     return {
         "node": {"id": "check", "cluster": "check"},  # filesystem subscriptions ask for one
-        "layered_runtime": _RUNTIME,
+        "layered_runtime": _runtime(_REGEXES),
         "static_resources": {
             "clusters": list(snapshot.clusters.values()),
             "listeners": [inlined(listener) for listener in snapshot.listeners.values()],

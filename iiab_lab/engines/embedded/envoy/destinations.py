@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ..objects.kinds import ENDPOINT_SLICE, SERVICE, Key, Kind
+from ..objects.kinds import SERVICE, Key
 from ..objects.meta import Object
-from . import destination_policies, destination_rules, http, sidecar
+from . import destination_policies, destination_rules, http, outbound
 from .virtual_hosts import fqdn
-from .world import Backend, World, backend, spiffe
+from .world import Backend, World, backend
 
 Resource = dict[str, Any]
 
-_SERVICE_NAME = "kubernetes.io/service-name"
 _DOMAIN = ".svc.cluster.local"
 # Every file that Envoy follows takes one of the user's few inotify instances (see `http.downstream_tls`). Endpoints beyond
 # these stand in place: then a change of them is a change of the cluster, which ends no request but opens connections anew.
@@ -27,11 +26,11 @@ class Destination(NamedTuple):
 
     @property
     def host(self) -> str:
-        return f"{self.service.name}.{self.service.namespace}{_DOMAIN}"
+        return outbound.host_of(self.service)
 
     @property
     def cluster(self) -> str:
-        return f"outbound|{self.port}|{self.subset}|{self.host}"
+        return outbound.name_of(self.service, self.port, self.subset)
 
 
 class Chosen(NamedTuple):
@@ -45,7 +44,7 @@ class Destinations:
     """Of one proxy: what is asked for becomes a cluster. `root` is the mesh's, PEM; `port` the server's that routes came in on."""
 
     def __init__(self, world: World, root: str, without: Iterable[Key] = ()) -> None:
-        self._world, self._root = _Sliced(world), root
+        self._world, self._root = world, root
         self._rules = destination_rules.rules(world, without)
         self._chosen: dict[Destination, Chosen] = {}
         self.clusters: Resource = {}
@@ -93,38 +92,13 @@ class Destinations:
 
     def _tls(self, destination: Destination, found: Backend, policy: Object) -> Resource | None:
         """Istio's automatic mTLS, unless the rule says: a Pod without a sidecar has no certificate to show."""
-        plain = bool(found.accounts) and not found.meshed
-        mode = (policy.get("tls") or {}).get("mode", "DISABLE" if plain else "ISTIO_MUTUAL")
+        mode = (policy.get("tls") or {}).get("mode", "DISABLE" if found.plain else "ISTIO_MUTUAL")
         if mode == "DISABLE":
             return None
-        anyone = {"prefix": f"spiffe://cluster.local/ns/{destination.service.namespace}/sa/"}
-        names = [{"exact": spiffe(*account)} for account in found.accounts] or [anyone]
-        sans = [{"san_type": "URI", "matcher": name} for name in names]
-        sni = f"outbound_.{destination.port}_.{destination.subset}_.{destination.host}"
-        return http.upstream_tls(sni, self._root, sans, sidecar.IDENTITY)
+        return outbound.mutual_tls(destination.service, destination.port, found, self._root, destination.subset)
 
     def _report(self, destination: Destination, service: Object) -> None:
         meta = service["metadata"]
         said = f"Referenced host+subset in destinationrule not found: {destination.host}+{destination.subset}"
         known = self.missing.setdefault(Key(meta["namespace"], meta["name"]), [])
         known += [said] if said not in known else []
-
-
-class _Sliced:
-    """A `World` in which a Service's EndpointSlices are found without looking at everybody's."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._slices: dict[tuple[str, str], list[Object]] = {}
-        for piece in world.list(ENDPOINT_SLICE):
-            meta = piece["metadata"]
-            name = (meta.get("labels") or {}).get(_SERVICE_NAME, "")
-            self._slices.setdefault((meta["namespace"], name), []).append(piece)
-
-    def get(self, kind: Kind, key: Key) -> Object | None:
-        return self._world.get(kind, key)
-
-    def list(self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[Object]:
-        if kind == ENDPOINT_SLICE and namespace and labels and list(labels) == [_SERVICE_NAME]:
-            return self._slices.get((namespace, labels[_SERVICE_NAME]), [])
-        return self._world.list(kind, namespace, labels)

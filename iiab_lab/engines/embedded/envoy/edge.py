@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..objects.kinds import BACKEND_TRAFFIC_POLICY, ENVOY_PROXY, HTTP_ROUTE, SECURITY_POLICY, Key, Kind
 from ..objects.meta import Object, edition, key_of
 from . import (
+    client_policies,
     edge_routes,
     edge_security,
     edge_traffic,
@@ -17,30 +18,27 @@ from . import (
     rate_limits,
 )
 from .attachment import Attached, attached
+from .client_policies import Spoken
 from .edge_backends import CLIENT_CERTIFICATE, Backends
 from .edge_listeners import Listeners
-from .edge_routes import Ranked
+from .edge_routes import Ranked, closed
 from .edge_security import Security
 from .edge_traffic import Traffic
 from .indexed import Indexed
 from .listener_verdicts import Judged
 from .snapshot import Snapshot
-from .verdicts import Verdict
 from .world import World, secret_text
 
 Resource = dict[str, Any]
 
 READY_PORT, STATS_PORT = 19003, 19001
 _PER_FILTER = "typed_per_filter_config"
-_CLOSED = {"direct_response": {"status": 500}}
 
 
 class Edge(NamedTuple):
     snapshot: Snapshot
     attached: list[Attached]
-    policies: list[
-        tuple[Object, dict[str, Verdict]]
-    ]  # each SecurityPolicy and BackendTrafficPolicy with its conditions
+    policies: list[Spoken]  # the verdicts on each policy
     listeners: dict[str, Judged]
     asked: set[tuple[Kind, Key]]  # what it was made from, besides what is listed as a whole
 
@@ -84,12 +82,14 @@ def translate(
         made["clusters"][rate_limits.CLUSTER] = edge_traffic.cluster(world)
     made["listeners"]["ready"] = http.ready(ports[READY_PORT], "/ready")
     own = {listener["port"]: ports[container_port(listener["port"])] for listener in gateway["spec"]["listeners"]}
-    Listeners(world, gateway, judged, served, ranked, filters, proxy).into(made, own)
+    clients = client_policies.govern(world, gateway)
+    Listeners(world, gateway, judged, served, ranked, filters, clients.by_listener, proxy).into(made, own)
     return Edge(
         Snapshot(made["clusters"], {}, made["listeners"], made["routes"], made["secrets"]),
         found,
-        [(one.policy, {"Accepted": one.verdict}) for one in security.values()]
-        + edge_traffic.judged(policies, gateway, served),
+        [Spoken(one.policy, "", {"Accepted": one.verdict}) for one in security.values()]
+        + [Spoken(policy, "", found) for policy, found in edge_traffic.judged(policies, gateway, served)]
+        + clients.spoken,
         judged,
         world.asked,
     )
@@ -125,7 +125,7 @@ def _governed(routes: list[Ranked], security: Security | None, traffic: Traffic 
     for one in routes:
         route = one.route
         if security is not None and security.closed:
-            yield one._replace(route={"name": route["name"], "match": route["match"], **_CLOSED})
+            yield one._replace(route=closed(route))
             continue
         if security:
             route = route | {_PER_FILTER: {**route.get(_PER_FILTER, {}), **security.per_route}}

@@ -15,8 +15,6 @@ from . import http
 
 Resource = dict[str, Any]
 
-CORS = "envoy.filters.http.cors"
-_CODES = {302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
 _WELL_KNOWN_PORTS = (80, 443)
 _SIDES = {"RequestHeaderModifier": "request", "ResponseHeaderModifier": "response"}
 _APPENDED = {"add": "APPEND_IF_EXISTS_OR_ADD", "set": "OVERWRITE_IF_EXISTS_OR_ADD"}
@@ -45,7 +43,7 @@ def changes(filters: Iterable[Object], prefix: str) -> Changes:
         elif item["type"] == "RequestMirror":
             made.mirrors.append((index, item["requestMirror"]))
         elif item["type"] == "CORS":
-            made.beside["typed_per_filter_config"] = {CORS: _cors(item["cors"])}
+            made.beside["typed_per_filter_config"] = {http.CORS: _cors(item["cors"])}
         else:
             side = _SIDES[item["type"]]
             made.beside |= _modified(side, item[f"{side}HeaderModifier"])
@@ -92,7 +90,7 @@ def _redirect(wanted: Object, prefix: str) -> Resource:
         made["path_redirect"] = path["replaceFullPath"]
     elif path:
         made |= _prefix_replaced(prefix, path["replacePrefixMatch"])
-    code = _CODES.get(wanted.get("statusCode", 302))  # 301 is Envoy's own
+    code = http.REDIRECTS.get(wanted.get("statusCode", 302))
     return made | ({"response_code": code} if code else {})
 
 
@@ -134,20 +132,15 @@ def _added(wanted: Object) -> Iterator[Resource]:
 
 
 def _cors(wanted: Object) -> Resource:
-    made: Resource = {
-        "allow_origin_string_match": [_origin(text) for text in wanted.get("allowOrigins") or ()],
-        "allow_credentials": wanted.get("allowCredentials", False),
-        "max_age": str(wanted.get("maxAge", 5)),
-        "forward_not_matching_preflights": False,
-    }
-    for theirs, ours in (
-        ("allowMethods", "allow_methods"),
-        ("allowHeaders", "allow_headers"),
-        ("exposeHeaders", "expose_headers"),
-    ):
-        if wanted.get(theirs):
-            made[ours] = ", ".join(wanted[theirs])
-    return http.message("cors", "CorsPolicy", **made)
+    return http.message(
+        "cors",
+        "CorsPolicy",
+        allow_origin_string_match=[_origin(text) for text in wanted.get("allowOrigins") or ()],
+        allow_credentials=wanted.get("allowCredentials", False),
+        max_age=str(wanted.get("maxAge", 5)),
+        forward_not_matching_preflights=False,
+        **http.cors_lists(wanted, ", "),
+    )
 
 
 def _origin(text: str) -> Resource:

@@ -11,17 +11,16 @@ from itertools import chain, groupby
 from typing import Any
 
 from ..objects.meta import Object
-from . import http, telemetry
+from . import http, request_buffer, telemetry
 from .attachment import Attached, hostnames
+from .client_traffic import Client, without_limit_headers
 from .edge_filters import redirected_at
+from .edge_routes import closed
 from .listener_verdicts import Judged
 from .world import World, secret_text
 
 Resource = dict[str, Any]
 Made = dict[str, dict[str, Resource]]
-
-_INSPECTOR = "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
-_SNI = {"name": "envoy.filters.listener.tls_inspector", "typed_config": {"@type": _INSPECTOR}}
 
 
 class Listeners:
@@ -35,9 +34,10 @@ class Listeners:
         served: Sequence[Attached],
         ranked: Mapping[str, list[Any]],
         filters: Sequence[Resource],
+        clients: Mapping[str, Client],
         proxy: Object | None,
     ) -> None:
-        self._world, self._gateway, self._judged = world, gateway, judged
+        self._world, self._gateway, self._judged, self._clients = world, gateway, judged, clients
         self._served, self._ranked = served, ranked
         self._filters, self._logs = filters, list(_logs(proxy))
 
@@ -47,8 +47,10 @@ class Listeners:
         for port, group in groupby(sorted(serving, key=lambda one: one["port"]), key=lambda one: one["port"]):
             chains = list(self._chains(list(group), made))
             named = any("filter_chain_match" in one for one in chains)
-            more = {"listener_filters": [_SNI]} if named else {}
             name = chains[0]["name"]
+            more = self._clients[name.rpartition("/")[2]].listener | (
+                {"listener_filters": http.PEEKING} if named else {}
+            )
             made["listeners"][name] = http.listener(name, ports[port], chains, **more)
 
     def _chains(self, group: list[Object], made: Made) -> Iterator[Resource]:
@@ -58,26 +60,31 @@ class Listeners:
             return
         for listener in group:
             first, *others = self._certificates(listener, made)
-            secured = self._chain([listener], made) | {"transport_socket": http.downstream_tls(first, more=others)}
+            common, beside = self._clients[listener["name"]].tls
+            socket = http.downstream_tls(first, more=others, common_more=common, **beside)
+            secured = self._chain([listener], made) | {"transport_socket": socket}
             host = listener.get("hostname")
             yield secured | ({"filter_chain_match": {"server_names": [host]}} if host else {})
 
     def _chain(self, listeners: list[Object], made: Made) -> Resource:
         meta = self._gateway["metadata"]
         table = f"{meta['namespace']}/{meta['name']}/{listeners[0]['name']}"
-        made["routes"][table] = self._table(table, listeners)
+        client = self._clients[listeners[0]["name"]]  # of one port without TLS, all have the same
+        made["routes"][table] = self._table(table, listeners, client)
+        # Nobody before the edge is trusted, not even on loopback: request ids and x-envoy headers are ours. Envoy does so
+        # without an internal_address_config: one whose list of ranges is empty trusts every address.
         more = {
-            "use_remote_address": True,
-            # Nobody before the edge is trusted, not even on loopback: request ids and x-envoy headers are ours.
-            "internal_address_config": {"unix_sockets": False, "cidr_ranges": []},
+            **client.manager,
+            "common_http_protocol_options": client.common,
             "always_set_request_id_in_response": True,
-            "forward_client_cert_details": "SANITIZE",
             "upgrade_configs": [{"upgrade_type": "websocket"}],
         }
-        manager = http.manager(table.replace("/", "_"), http.rds(table), self._filters, self._logs, **more)
-        return {"name": table, "filters": [manager]}
+        router = {} if client.envoy_headers else {"suppress_envoy_headers": True}
+        filters = client.filters(self._filters)
+        manager = http.manager(table.replace("/", "_"), http.rds(table), filters, self._logs, router, **more)
+        return {"name": table, "filters": [*client.before, manager], **client.chain}
 
-    def _table(self, table: str, listeners: list[Object]) -> Resource:
+    def _table(self, table: str, listeners: list[Object], client: Client) -> Resource:
         """One virtual host per hostname; within it, routes by precedence."""
         by_host: dict[str, dict[str, list[Any]]] = {}
         for one in self._served:
@@ -89,7 +96,7 @@ class Listeners:
             {
                 "name": f"{table}/{host.replace('.', '_')}",
                 "domains": [host],
-                "routes": _sorted(routes.values(), listeners[0]["port"]),
+                "routes": _sorted(routes.values(), listeners[0]["port"], client),
             }
             for host, routes in sorted(by_host.items())
         ]
@@ -105,9 +112,13 @@ class Listeners:
         return names
 
 
-def _sorted(routes: Iterable[list[Any]], port: int) -> list[Resource]:
+def _sorted(routes: Iterable[list[Any]], port: int, client: Client) -> list[Resource]:
     ordered = sorted(chain.from_iterable(routes), key=lambda one: one.rank)
-    return [redirected_at(port, one.route) for one in ordered]
+    if client.wrong:
+        return [closed(one.route) for one in ordered]
+    made = [redirected_at(port, one.route) for one in ordered]
+    made = [*request_buffer.announced(made), *made]
+    return made if client.limit_headers else [without_limit_headers(one) for one in made]
 
 
 def _logs(proxy: Object | None) -> Iterator[Resource]:

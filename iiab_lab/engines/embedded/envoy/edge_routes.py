@@ -52,6 +52,11 @@ def routes(world: World, one: Attached, backends: Backends) -> Routes:
     return made
 
 
+def closed(route: Resource) -> Resource:
+    """The same route, that answers 500: of a policy that cannot be translated."""
+    return {"name": route["name"], "match": route["match"], **_FAILED}
+
+
 def _rank(match: Object) -> tuple[Any, ...]:
     path = match.get("path") or {"type": "PathPrefix", "value": "/"}
     kind = path.get("type", "PathPrefix")

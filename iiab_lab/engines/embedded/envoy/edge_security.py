@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..objects.meta import Object
-from . import api_keys, cel, edge_authorization, edge_ext_auth, edge_tokens, http
+from . import api_keys, cel, edge_authorization, edge_ext_auth, edge_tokens, http, request_buffer
 from .edge_backends import Backends
 from .verdicts import Invalid, Verdict, sentence
 from .world import World
 
 Resource = dict[str, Any]
 
-CLEANING = "envoy.filters.http.header_mutation"
+# A name of its own: listeners may have such a filter too, and a route's part goes to every filter of the name.
+CLEANING = "envoy.filters.http.header_mutation/claims"
 ACCEPTED = Verdict(True, "Accepted", "Policy has been accepted.")
 
 
@@ -55,10 +56,10 @@ def translate(world: World, policy: Object, backends: Backends) -> Security:
 
 
 def filters(security: list[Security]) -> list[Resource]:
-    """Envoy Gateway's order: CORS, as a preflight carries no token, then who asks elsewhere, API keys, tokens, rules."""
+    """Envoy Gateway's order: CORS, as a preflight carries no token, then who asks elsewhere, API keys, tokens, bodies, rules."""
     made = [http.http_filter("cors")]  # always: a filter that comes or goes ends the connections of a listener
     if any(CLEANING in one.per_route for one in security):
-        made.append(http.http_filter("header_mutation"))
+        made.append({**http.http_filter("header_mutation"), "name": CLEANING})
     own = {item["name"]: item for one in security for item in one.asking}
     made += [own[name] for name in sorted(own)]
     if any(api_keys.FILTER in one.per_route for one in security):
@@ -67,7 +68,7 @@ def filters(security: list[Security]) -> list[Resource]:
     requirements = {name: config for one in security for name, config in one.requirement.items()}
     if providers:
         made.append(http.http_filter("jwt_authn", providers=providers, requirement_map=requirements))
-    return [*made, http.http_filter("rbac")]
+    return [*made, request_buffer.http_filter(), http.http_filter("rbac")]
 
 
 def _translated(world: World, policy: Object, backends: Backends) -> Security:

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 from ..objects.kinds import BACKEND_TRAFFIC_POLICY, Key
 from ..objects.meta import Object
-from . import http, listener_verdicts, policy_targets, rate_limits
+from . import http, listener_verdicts, policy_targets, rate_limits, request_buffer
 from .attachment import Attached, attached
 from .durations import seconds
+from .edge_routes import closed
+from .indexed import Indexed
 from .policy_targets import Targets
 from .verdicts import Verdict
 from .world import World, backend
@@ -49,6 +51,7 @@ def effective(policies: Targets, gateway: Object, one: Attached) -> Traffic | No
 
 def scopes(world: World, gateway: Object) -> dict[str, Object]:
     """Whose buckets there are → the spec that says how large each is."""
+    world = Indexed(world)
     policies = policy_targets.oldest(world, BACKEND_TRAFFIC_POLICY)
     routes = attached(world, gateway, listener_verdicts.judge(world, gateway))
     found = (effective(policies, gateway, one) for one in routes if one.accepted.holds)
@@ -75,7 +78,7 @@ def routed(traffic: Traffic | None, route: Resource, timeouts: Object) -> Resour
     if traffic is None or "route" not in route:
         return route
     if not traffic.verdict.holds:
-        return {"name": route["name"], "match": route["match"], "direct_response": {"status": 500}}
+        return closed(route)
     spec, action = traffic.spec, dict(route["route"])
     if "retry" in spec:
         action |= _retried(spec, timeouts)
@@ -84,6 +87,9 @@ def routed(traffic: Traffic | None, route: Resource, timeouts: Object) -> Resour
     if limits := rate_limits.actions(traffic.scope, spec):
         action["rate_limits"] = limits
     own = _local(traffic)
+    if "requestBuffer" in spec:  # what waits for its end cannot be upgraded
+        own |= request_buffer.per_route(spec)
+        action["upgrade_configs"] = [{"upgrade_type": "websocket", "enabled": False}]
     filters = {**route.get("typed_per_filter_config", {}), **own}
     return {**route, "route": action, **({"typed_per_filter_config": filters} if filters else {})}
 
@@ -101,7 +107,7 @@ def broken(traffic: Traffic | None, clusters: Iterable[Resource]) -> None:
 
 
 def filters(gateway: Object, in_force: list[Traffic]) -> list[Resource]:
-    """The HTTP filters that the policies need, in their order: local before global."""
+    """The filters that limit rates where policies ask for it, in their order: local before global."""
     made = []
     if any((t.spec.get("rateLimit") or {}).get("type") == "Local" for t in in_force):
         made.append(http.http_filter("local_ratelimit", stat_prefix="http_local_rate_limiter"))
@@ -168,6 +174,8 @@ def _verdict(spec: Object) -> Verdict:
         headers = [h for selector in rule.get("clientSelectors") or () for h in selector.get("headers") or ()]
         if any(h.get("type", "Exact") != "Distinct" and "value" not in h for h in headers):
             return Verdict(False, "Invalid", "RateLimit: a header selector needs a value unless it is Distinct")
+    if why := request_buffer.wrong(spec):
+        return Verdict(False, "Invalid", why)
     return ACCEPTED
 
 

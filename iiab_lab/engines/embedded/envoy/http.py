@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import paths
@@ -30,13 +30,24 @@ PEEKING: list[Resource] = [
     }
 ]
 
+# For the manager of a hop whose clients are proxies of ours: one connection carries the requests of many, and what is wrong
+# with one of them must end that one alone.
+FOR_PEERS: Resource = {"http2_protocol_options": {"override_stream_error_on_invalid_http_message": True}}
+CORS = "envoy.filters.http.cors"
+# As fields of an API → of Envoy's CorsPolicy.
+_LISTED = {"allowMethods": "allow_methods", "allowHeaders": "allow_headers", "exposeHeaders": "expose_headers"}
+# 301 is Envoy's own.
+REDIRECTS = {302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
+
 _MESSAGES = {
     "api_key_auth": "ApiKeyAuth",
+    "buffer": "Buffer",
     "cors": "Cors",
     "ext_authz": "ExtAuthz",
     "ext_proc": "ExternalProcessor",
     "fault": "HTTPFault",
     "header_mutation": "HeaderMutation",
+    "health_check": "HealthCheck",
     "jwt_authn": "JwtAuthentication",
     "local_ratelimit": "LocalRateLimit",
     "ratelimit": "RateLimit",
@@ -55,15 +66,25 @@ def message(name: str, kind: str, **config: Any) -> Resource:
     return {"@type": f"{_HTTP}.{name}.v3.{kind}", **config}
 
 
+def cors_lists(policy: Mapping[str, Any], separator: str) -> Resource:
+    """Of a CorsPolicy, what an HTTPRoute and a VirtualService name alike."""
+    return {ours: separator.join(policy[theirs]) for theirs, ours in _LISTED.items() if policy.get(theirs)}
+
+
 def manager(
-    stat_prefix: str, routes: Resource, filters: Sequence[Resource], logs: Sequence[Resource], **more: Any
+    stat_prefix: str,
+    routes: Resource,
+    filters: Sequence[Resource],
+    logs: Sequence[Resource],
+    router: Mapping[str, Any] = {},
+    **more: Any,
 ) -> Resource:
-    """`routes` is {"rds": …} or {"route_config": …}."""
+    """`routes` is {"rds": …} or {"route_config": …}; `router`: what the last filter is told."""
     config = {
         "@type": _MANAGER,
         "stat_prefix": stat_prefix,
         "access_log": list(logs),
-        "http_filters": [*filters, http_filter("router")],
+        "http_filters": [*filters, http_filter("router", **router)],
         "normalize_path": True,
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
@@ -87,11 +108,15 @@ def ready(port: int, path: str) -> Resource:
     """A listener that answers 200 as soon as this configuration is in force: what a readiness probe asks."""
     route = {"match": {"path": path}, "direct_response": {"status": 200}}
     config = {"route_config": {"virtual_hosts": [{"name": "ready", "domains": ["*"], "routes": [route]}]}}
-    return listener("ready", port, [{"filters": [manager("ready", config, [], [])]}])
+    chain = {"filters": [manager("ready", config, [], [])]}
+    return listener("ready", port, [chain], bypass_overload_manager=True)
 
 
-def downstream_tls(secret: str, ca: str = "", more: Sequence[str] = ()) -> Resource:
+def downstream_tls(
+    secret: str, ca: str = "", more: Sequence[str] = (), common_more: Mapping[str, Any] = {}, **beside: Any
+) -> Resource:
     """With `ca` (PEM), a client certificate from it is required. Of `more` secrets the one is shown that the client asks for.
+    `common_more` and `beside` go into the CommonTlsContext, and beside it.
 
     A CA stands in place and not in a file of its own: every file that Envoy follows takes one of the user's few inotify
     instances (128 on most systems), and a CA hardly ever changes.
@@ -100,13 +125,14 @@ def downstream_tls(secret: str, ca: str = "", more: Sequence[str] = ()) -> Resou
         "alpn_protocols": ["h2", "http/1.1"],
         "tls_certificate_sds_secret_configs": [paths.sds(name) for name in (secret, *more)],
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        **common_more,
     }
     if ca:
         common["validation_context"] = {"trusted_ca": {"inline_string": ca}}
     config = {"@type": f"{_TLS}.DownstreamTlsContext", "common_tls_context": common}
     return {
         "name": "envoy.transport_sockets.tls",
-        "typed_config": config | ({"require_client_certificate": True} if ca else {}),
+        "typed_config": config | ({"require_client_certificate": True} if ca else {}) | beside,
     }
 
 

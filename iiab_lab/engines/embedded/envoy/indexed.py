@@ -6,16 +6,16 @@ Without it a thousand routes would each read through all policies and all Endpoi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from ..objects.kinds import ENDPOINT_SLICE, Key, Kind
 from ..objects.meta import Object, labels_of
+from ..objects.names import SERVICE_NAME
 from .world import World
 
 Objects = list[Object]
-
-SERVICE_NAME = "kubernetes.io/service-name"
+T = TypeVar("T")
 
 
 class _Listed(NamedTuple):
@@ -31,6 +31,7 @@ class Indexed:
         self._world = world
         self._known: dict[Kind, _Listed] = {}
         self.asked: set[tuple[Kind, Key]] = set()
+        self._found: dict[Hashable, Any] = {}
 
     def get(self, kind: Kind, key: Key) -> Object | None:
         self.asked.add((kind, key))
@@ -46,6 +47,12 @@ class Indexed:
         found = self._by_label(known, namespace, name).get(value, [])
         return [obj for obj in found if dict(others).items() <= labels_of(obj).items()] if others else found
 
+    def once(self, question: Hashable, answer: Callable[[], T]) -> T:
+        if question not in self._found:
+            self._found[question] = answer()
+        found: T = self._found[question]
+        return found
+
     def _listed(self, kind: Kind) -> _Listed:
         if kind not in self._known:
             everything, by_namespace = self._world.list(kind), defaultdict(list)
@@ -60,3 +67,8 @@ class Indexed:
             for obj in known.everything if namespace is None else known.by_namespace.get(namespace, ()):
                 index[labels_of(obj).get(name)].append(obj)
         return known.by_label[namespace, name]
+
+
+def once(world: World, question: Hashable, answer: Callable[[], T]) -> T:
+    """What is asked again and again in one translation, and depends on the objects of that one alone."""
+    return world.once(question, answer) if isinstance(world, Indexed) else answer()

@@ -10,6 +10,7 @@ from ..objects.meta import Object, key_of, labels_of
 from . import http, sidecar, telemetry, virtual_hosts, virtual_routes
 from .destinations import Destinations
 from .guard import Guard
+from .indexed import Indexed
 from .snapshot import Snapshot
 from .virtual_routes import Way
 from .world import World, secret_text, spiffe
@@ -41,7 +42,7 @@ def translate(
     without: Iterable[Named] = (),
 ) -> Ingress:
     """`without`: VirtualServices and DestinationRules that are set aside, as if they were not there."""
-    aside = set(without)
+    world, aside = Indexed(world), set(without)
     found = virtual_hosts.hosts(world, (key for kind, key in aside if kind == VIRTUAL_SERVICE))
     to = Destinations(world, identity.root, (key for kind, key in aside if kind == DESTINATION_RULE))
     secrets, routes = sidecar.secrets(identity), {}
@@ -101,7 +102,8 @@ def _server_secrets(world: World, pod: Object, server: Object, secrets: Resource
         return {}
     name = tls["credentialName"]
     key = Key(pod["metadata"]["namespace"], name)
-    chain, private, ca = (secret_text(world, key, field) for field in ("tls.crt", "tls.key", "ca.crt"))
+    chain, private, beside = (secret_text(world, key, field) for field in ("tls.crt", "tls.key", "ca.crt"))
+    ca = secret_text(world, Key(key.namespace, f"{name}-cacert"), "ca.crt") or beside
     mutual = tls.get("mode") == "MUTUAL"
     if not chain or not private or (mutual and not ca):
         return None
@@ -123,10 +125,11 @@ def _manager(table: str, guard: Guard) -> Resource:
     }
     fields = {"hop": "tier-2", **telemetry.MESH, **guard.log}
     logs = [telemetry.json_log(fields), telemetry.istio_metrics("source", labels)]
-    more = {
+    more: Resource = {
         "forward_client_cert_details": "SANITIZE_SET",
         "set_current_client_cert_details": {"uri": True},
         "preserve_external_request_id": True,
         "strip_any_host_port": True,
+        **http.FOR_PEERS,
     }
     return http.manager(f"outbound_{table}", http.rds(table), [*guard.filters, *_FILTERS], logs, **more)

@@ -14,7 +14,7 @@ Targets = Mapping[tuple[str, str, str], Object]
 
 def oldest(world: World, kind: Kind) -> Targets:
     found: dict[tuple[str, str, str], Object] = {}
-    for policy in sorted(world.list(kind), key=_age):
+    for policy in sorted(world.list(kind), key=age):
         for target in policy["spec"].get("targetRefs") or ():
             found.setdefault((target["kind"], policy["metadata"]["namespace"], target["name"]), policy)
     return found
@@ -24,6 +24,6 @@ def of(targets: Targets, kind: str, obj: Object) -> Object | None:
     return targets.get((kind, obj["metadata"]["namespace"], obj["metadata"]["name"]))
 
 
-def _age(policy: Object) -> tuple[str, str]:
+def age(policy: Object) -> tuple[str, str]:
     meta = policy["metadata"]
     return meta.get("creationTimestamp", ""), meta["name"]

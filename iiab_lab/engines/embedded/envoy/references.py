@@ -5,11 +5,12 @@ Source of reasons and messages: envoyproxy/gateway, internal/gatewayapi/validate
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..objects.kinds import REFERENCE_GRANT, SERVICE, Key
 from ..objects.meta import Object
 from ..rules import http_route_unserved
+from .indexed import once
 from .world import World
 
 
@@ -64,17 +65,18 @@ def _missing(world: World, key: Key, ref: Object) -> Refusal | None:
 
 def granted(world: World, obj: Object, target: Key, kind: str) -> bool:
     """Whether an object may refer to a core object of this kind: in its own namespace always, else by a ReferenceGrant."""
-    source: dict[str, Any] = {
-        "group": obj["apiVersion"].rpartition("/")[0],
-        "kind": obj["kind"],
-        "namespace": obj["metadata"]["namespace"],
-    }
+    source = (obj["apiVersion"].rpartition("/")[0], obj["kind"], obj["metadata"]["namespace"])
+    if target.namespace == source[2]:
+        return True
+    return once(world, ("granted", source, target, kind), lambda: _permitted(world, source, target, kind))
 
-    def permits(grant: Object) -> bool:
-        return source in grant["spec"]["from"] and any(
+
+def _permitted(world: World, source: tuple[str, str, str], target: Key, kind: str) -> bool:
+    return any(
+        source in ((one["group"], one["kind"], one["namespace"]) for one in grant["spec"]["from"])
+        and any(
             (to["group"], to["kind"]) == ("", kind) and to.get("name") in (None, target.name)
             for to in grant["spec"]["to"]
         )
-
-    own = target.namespace == source["namespace"]
-    return own or any(permits(grant) for grant in world.list(REFERENCE_GRANT, target.namespace))
+        for grant in world.list(REFERENCE_GRANT, target.namespace)
+    )

@@ -154,6 +154,7 @@ def _manager(
         set_current_client_cert_details={"uri": True},
         generate_request_id=True,
         preserve_external_request_id=True,
+        **http.FOR_PEERS,
     )
 
 

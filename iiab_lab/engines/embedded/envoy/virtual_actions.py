@@ -15,7 +15,6 @@ from .durations import seconds
 
 Resource = dict[str, Any]
 
-_REDIRECTS = {302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 _RETRIES, _OTHER_HOSTS = 2, 5
@@ -26,7 +25,7 @@ _PREVIOUS_HOSTS = {
         "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
     },
 }
-_FAULT, _CORS = "envoy.filters.http.fault", "envoy.filters.http.cors"
+_FAULT = "envoy.filters.http.fault"
 
 
 def forward(
@@ -136,7 +135,7 @@ def redirect(redirect: Object, port: int, tls: bool) -> Resource:
         path: redirect.get("prefixRewrite") or redirect.get("uri"),
         "scheme_redirect": redirect.get("scheme"),
         "port_redirect": _redirect_port(redirect, port, tls),
-        "response_code": _REDIRECTS.get(redirect.get("redirectCode", 0)),
+        "response_code": http.REDIRECTS.get(redirect.get("redirectCode", 0)),
     }
     return {name: value for name, value in given.items() if value}
 
@@ -157,7 +156,7 @@ def per_filter(rule: Object) -> Resource:
     if fault := _fault(rule.get("fault") or {}):
         made[_FAULT] = http.message("fault", "HTTPFault", **fault)
     if "corsPolicy" in rule:
-        made[_CORS] = http.message("cors", "CorsPolicy", **_cors(rule["corsPolicy"]))
+        made[http.CORS] = _cors(rule["corsPolicy"])
     return made
 
 
@@ -179,19 +178,13 @@ def _cors(policy: Object) -> Resource:
         "forward_not_matching_preflights": policy.get("unmatchedPreflights") != "IGNORE",
         "filter_enabled": {"default_value": {"numerator": 100, "denominator": "HUNDRED"}},
         "allow_origin_string_match": [_origin(origin) for origin in policy.get("allowOrigins") or ()],
+        **http.cors_lists(policy, ","),
     }
-    for field, name in (
-        ("allowMethods", "allow_methods"),
-        ("allowHeaders", "allow_headers"),
-        ("exposeHeaders", "expose_headers"),
-    ):
-        if policy.get(field):
-            made[name] = ",".join(policy[field])
     if "maxAge" in policy:
         made["max_age"] = seconds(policy["maxAge"]).partition(".")[0].rstrip("s")
     if policy.get("allowCredentials") is not None:
         made["allow_credentials"] = policy["allowCredentials"]
-    return made
+    return http.message("cors", "CorsPolicy", **made)
 
 
 def _origin(origin: Object) -> Resource:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from ..objects.kinds import ENDPOINT_SLICE, PEER_AUTHENTICATION, POD, REVISION, SECRET, SERVICE, Key, Kind
-from ..objects.meta import Object, annotations_of, labels_of
-from ..objects.names import KN_REVISION, KN_SERVICE_TYPE, PORTS, SIDECAR
+from ..objects.meta import Object, labels_of
+from ..objects.names import KN_REVISION, KN_SERVICE_TYPE, SERVICE_NAME
+from ..objects.pods import has_proxy, ports
 from . import peer_authentication
+from .policies import ROOT
 
 IDENTITY = "default"  # the secret that holds a workload's own certificate
 
@@ -31,18 +32,23 @@ class Backend(NamedTuple):
     accounts: list[tuple[str, str]]  # (namespace, name), sorted
     meshed: bool
 
+    @property
+    def plain(self) -> bool:
+        """There is somebody, who has no certificate to show."""
+        return bool(self.accounts) and not self.meshed
+
 
 def backend(world: World, service: Key, port: int, labels: Mapping[str, str] | None = None) -> Backend | None:
     """None where there is no such Service or port. `labels`: only addresses of Pods that have them."""
     found = world.get(SERVICE, service)
-    ports = ((found or {}).get("spec") or {}).get("ports") or ()
-    named = next((item.get("name", "") for item in ports if item["port"] == port), None)
+    declared = ((found or {}).get("spec") or {}).get("ports") or ()
+    named = next((item.get("name", "") for item in declared if item["port"] == port), None)
     if named is None:
         return None
     addresses: list[tuple[str, int]] = []
     accounts, meshed = _always(world, found) if found else set(), False
     nobody = bool(accounts)
-    for piece in world.list(ENDPOINT_SLICE, service.namespace, {"kubernetes.io/service-name": service.name}):
+    for piece in world.list(ENDPOINT_SLICE, service.namespace, {SERVICE_NAME: service.name}):
         own = next((item["port"] for item in piece.get("ports") or () if item.get("name", "") == named), None)
         for endpoint in piece["endpoints"]:
             target = endpoint.get("targetRef") or {}
@@ -59,11 +65,13 @@ def backend(world: World, service: Key, port: int, labels: Mapping[str, str] | N
 
 def takes_mtls(world: World, pod: Object, own: int | None) -> bool:
     """`own`: the port on loopback, of which the Pod's annotation tells the containerPort."""
-    if not any(container["name"] == SIDECAR for container in pod["spec"]["containers"]):
+    if not has_proxy(pod):
         return False
-    ports = json.loads(annotations_of(pod).get(PORTS, "{}"))
-    inside = next((int(port) for port, outside in ports.items() if outside == own), 0)
-    mode = peer_authentication.mode(world.list(PEER_AUTHENTICATION), pod, inside)
+    inside = next((port for port, outside in ports(pod).items() if outside == own), 0)
+    # Asked of every endpoint: only those policies are looked at that may speak of this Pod.
+    scopes = {pod["metadata"]["namespace"], ROOT}
+    policies = [one for scope in scopes for one in world.list(PEER_AUTHENTICATION, scope)]
+    mode = peer_authentication.mode(policies, pod, inside)
     return mode != peer_authentication.DISABLE
 
 

@@ -79,6 +79,7 @@ REFERENCE_GRANT = Kind("gateway.networking.k8s.io", "v1beta1", "ReferenceGrant",
 BACKEND_TLS_POLICY = Kind("gateway.networking.k8s.io", "v1", "BackendTLSPolicy", "backendtlspolicies")
 ENVOY_PROXY = Kind("gateway.envoyproxy.io", "v1alpha1", "EnvoyProxy", "envoyproxies")
 SECURITY_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "SecurityPolicy", "securitypolicies")
+CLIENT_TRAFFIC_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "ClientTrafficPolicy", "clienttrafficpolicies")
 BACKEND_TRAFFIC_POLICY = Kind("gateway.envoyproxy.io", "v1alpha1", "BackendTrafficPolicy", "backendtrafficpolicies")
 
 ISTIO_GATEWAY = Kind("networking.istio.io", "v1", "Gateway", "gateways")
@@ -91,6 +92,7 @@ AUTHORIZATION_POLICY = Kind("security.istio.io", "v1", "AuthorizationPolicy", "a
 ISSUER = Kind("cert-manager.io", "v1", "Issuer", "issuers")
 CLUSTER_ISSUER = Kind("cert-manager.io", "v1", "ClusterIssuer", "clusterissuers", False)
 CERTIFICATE = Kind("cert-manager.io", "v1", "Certificate", "certificates")
+CERTIFICATE_REQUEST = Kind("cert-manager.io", "v1", "CertificateRequest", "certificaterequests")
 
 POD_MONITOR = Kind("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
 SERVICE_MONITOR = Kind("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors")

@@ -6,6 +6,8 @@ from __future__ import annotations
 PORTS = "iiab.lab/ports"
 # Of this engine: holds a Namespace until it is empty (Kubernetes keeps it in spec.finalizers).
 CONTENTS = "iiab.lab/contents"
+# Kubernetes': which Service an EndpointSlice is of.
+SERVICE_NAME = "kubernetes.io/service-name"
 # Kubernetes': holds a CustomResourceDefinition until its objects are gone.
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
@@ -42,6 +44,8 @@ SKS_MODE = "iiab.lab/serverless-service-mode"
 GATEWAY_NAME = "gateway.envoyproxy.io/owning-gateway-name"
 GATEWAY_NAMESPACE = "gateway.envoyproxy.io/owning-gateway-namespace"
 
+# Of this engine, "true" on a Namespace: its Pods are the platform's own. Everybody else's are confined.
+PLATFORM = "iiab.lab/platform"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 # What a Pod may see of its node: the path as on any node → below the platform's home.
 NODE_PATHS = {"/var/log/pods": "logs", "/var/log/kubernetes": "logs/kubernetes"}

@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import copy
+import json
+from collections.abc import Hashable, Mapping
 
 from .conditions import is_true
-from .meta import Object, annotations_of, labels_of
-from .names import PORTS
+from .kinds import POD
+from .meta import Object, annotations_of, labels_of, new
+from .names import PORTS, SIDECAR
 
 # What a container says of itself that waiting will not mend.
 HOPELESS = ("CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "RunContainerError", "CreateContainerConfigError")
+
+
+def of_template(owner: Object, labels: Mapping[str, str] | None = None) -> Object:
+    """A new Pod of its owner's, as its template says; the API server completes the name."""
+    template, meta = copy.deepcopy(owner["spec"]["template"]), owner["metadata"]
+    own = template.get("metadata") or {}
+    pod = new(
+        POD,
+        "",
+        meta["namespace"],
+        owner=owner,
+        generateName=f"{meta['name']}-",
+        labels={**(labels or {}), **(own.get("labels") or {})},
+        annotations=own.get("annotations") or {},
+        spec=template["spec"],
+    )
+    del pod["metadata"]["name"]
+    return pod
 
 
 def containers_of(pod: Object) -> list[Object]:
     """Init containers first. Of a Pod or a Pod template."""
     spec = pod["spec"]
     return [*(spec.get("initContainers") or ()), *spec["containers"]]
+
+
+def has_proxy(pod: Object) -> bool:
+    """Whether an Envoy of the mesh stands before it: a sidecar's, or an ingress gateway's own."""
+    return any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
+
+
+def ports(pod: Object) -> dict[int, int]:
+    """containerPort → port on loopback; empty as long as the Pod has none."""
+    return {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
 
 
 def standing(pod: Object) -> Hashable:

@@ -35,6 +35,7 @@ class Sandbox:
     uid: str
     service_account: str
     meshed: bool  # a sidecar owns the Pod's address; the app listens on unix sockets
+    confined: bool = False  # its programs reach what is the Pod's own, and nothing else of the machine
     ports: Mapping[int, int] = field(default_factory=dict)  # containerPort → wanted hostPort, or 0
     mounts: tuple[Mount, ...] = ()
 
@@ -46,6 +47,7 @@ class Container:
     name: str
     image: str
     attempt: int
+    ports: tuple[int, ...] = ()
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
 

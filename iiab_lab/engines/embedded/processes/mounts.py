@@ -19,14 +19,27 @@ def lay_out(pod: Path, mounts: Iterable[Mount], claims: Path, home: Path) -> Non
     """Brings `<pod>/root` to what the mounts say; what did not change is not touched. Outer mounts come first."""
     for mount in sorted(mounts, key=lambda mount: mount.path.count("/")):
         place = stands_for(pod, mount.path)
-        if mount.claim:
-            _link(place, _below(claims / mount.claim, mount.sub_path))
-        elif mount.host:
-            _link(place, _below(home / NODE_PATHS[mount.host], mount.sub_path))
-        elif mount.files is not None:
+        if mount.files is not None:
             _write(place, mount.files)
         else:
-            _link(place, _below(pod / "volumes" / mount.volume, mount.sub_path))
+            _link(place, _source(pod, mount, claims, home))
+
+
+def reached(pod: Path, mounts: Iterable[Mount], claims: Path, home: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a Pod may read, and what it may write besides. It makes nothing in its root: the control plane writes there, and a
+    link in the place of a directory would lead its hand.
+    """
+    linked = [(mount, str(_source(pod, mount, claims, home))) for mount in mounts if mount.files is None]
+    reads = [str(pod / "root"), *(place for mount, place in linked if mount.read_only)]
+    return tuple(reads), (str(pod / "tmp"), *(place for mount, place in linked if not mount.read_only))
+
+
+def _source(pod: Path, mount: Mount, claims: Path, home: Path) -> Path:
+    if mount.claim:
+        return _below(_below(claims, mount.claim), mount.sub_path)
+    if mount.host:
+        return _below(home / NODE_PATHS[mount.host], mount.sub_path)
+    return _below(_below(pod / "volumes", mount.volume), mount.sub_path)
 
 
 def stands_for(pod: Path, path: str) -> Path:

@@ -29,7 +29,7 @@ from . import envoy_admin
 from .rundir import admin_socket, app_socket
 
 _LOOK, _DOUBT, _PATIENCE = 0.003, 0.05, 5.0
-_STATS_PORTS = (15090, 19001)  # the sidecar's and the gateway's
+_MESH_STATS, _EDGE_STATS = 15090, 19001
 _REFUSED = re.compile(r"(?:rejected|update failure|update failed): (.*)")
 
 
@@ -52,9 +52,10 @@ class FileProxy:
         """→ the arguments and the working directory an Envoy of this Pod starts with; its files exist from now on."""
         envoy = self._envoy(pod)
         envoy.log, envoy.rejected = log, None
-        port = next(own for wanted, own in ports.items() if wanted in _STATS_PORTS)
+        in_mesh = _MESH_STATS in ports
+        port = ports[_MESH_STATS if in_mesh else _EDGE_STATS]
         socket = str(admin_socket(self._run, pod))
-        _write(envoy.folder / "bootstrap.json", bootstrap(str(pod), pod.namespace, socket, port))
+        _write(envoy.folder / "bootstrap.json", bootstrap(str(pod), pod.namespace, socket, port, in_mesh=in_mesh))
         for name, resources in (("cds", "clusters"), ("lds", "listeners")):
             if not (envoy.folder / f"{name}.json").exists():
                 _write_set(envoy.folder / f"{name}.json", resources, {})

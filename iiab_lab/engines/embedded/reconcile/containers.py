@@ -92,10 +92,10 @@ class Round:
             if any(mount.volume == "kube-api-access" for mount in self._sandbox.mounts):
                 environment = {"KUBECONFIG": f"{pod_volumes.ACCOUNT_PATH}/kubeconfig"} | environment
             args = tuple(pod_volumes.expand(arg, environment) for arg in container.get("args") or ())
-            environment = service_names.environment(args, self._lookup, self._listed) | environment
-            await self._processes.start(
-                self._sandbox, Container(container["name"], container.get("image", ""), attempt, args, environment)
-            )
+            environment |= service_names.environment(args, self._lookup, self._listed)
+            ports = tuple(port["containerPort"] for port in container.get("ports") or ())
+            made = Container(container["name"], container.get("image", ""), attempt, ports, args, environment)
+            await self._processes.start(self._sandbox, made)
         except UnknownImage as error:
             return await self._waits(container, before, "ErrImagePull", str(error))
         except pod_volumes.Missing as error:

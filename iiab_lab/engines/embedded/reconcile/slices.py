@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..objects.kinds import ENDPOINT_SLICE, Key
 from ..objects.meta import Object, key_of
-from ..rules import endpoints
+from ..objects.names import SERVICE_NAME
 from .ports import Client
 
 
@@ -15,6 +15,6 @@ async def settle(client: Client, service: Key, slices: Iterable[Object]) -> None
     wanted = {one["metadata"]["name"]: one for one in slices}
     for made in wanted.values():
         await client.apply(made)
-    for present in client.list(ENDPOINT_SLICE, service.namespace, {endpoints.SERVICE: service.name}):
+    for present in client.list(ENDPOINT_SLICE, service.namespace, {SERVICE_NAME: service.name}):
         if present["metadata"]["name"] not in wanted:
             await client.delete(ENDPOINT_SLICE, key_of(present))

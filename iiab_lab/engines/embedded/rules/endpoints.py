@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 from ..objects.conditions import is_true
 from ..objects.kinds import ENDPOINT_SLICE
-from ..objects.meta import Object, annotations_of, new
-from ..objects.names import PORTS
-
-SERVICE = "kubernetes.io/service-name"
+from ..objects.meta import Object, new
+from ..objects.names import SERVICE_NAME
+from ..objects.pods import ports
 
 
 def of_pod(service: Object, pod: Object, leads_to: int | None = None) -> Object | None:
@@ -17,7 +14,7 @@ def of_pod(service: Object, pod: Object, leads_to: int | None = None) -> Object 
 
     None as long as the Pod has no ports yet.
     """
-    own = json.loads(annotations_of(pod).get(PORTS, "{}"))
+    own = ports(pod)
     if not own:
         return None
     meta, name = service["metadata"], pod["metadata"]["name"]
@@ -39,13 +36,16 @@ def of_pod(service: Object, pod: Object, leads_to: int | None = None) -> Object 
         f"{meta['name']}-{name}"[-253:],
         meta["namespace"],
         owner=service,
-        labels={SERVICE: meta["name"], "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"},
+        labels={
+            SERVICE_NAME: meta["name"],
+            "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+        },
         addressType="IPv4",
         endpoints=[endpoint],
         ports=[
-            {"name": port.get("name", ""), "port": own[str(target)], "protocol": port.get("protocol", "TCP")}
+            {"name": port.get("name", ""), "port": own[target], "protocol": port.get("protocol", "TCP")}
             for port in service["spec"].get("ports") or ()
-            if str(target := leads_to or _target(port, pod)) in own
+            if (target := leads_to or _target(port, pod)) in own
         ],
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..envoy.attachment import Attached, names
+from ..envoy.client_policies import Spoken
 from ..envoy.edge import Edge
 from ..envoy.verdicts import Verdict
 from ..objects.conditions import Condition, condition, merge
@@ -106,16 +107,30 @@ def _verdicts(one: Attached, parked: Mapping[str, str]) -> dict[str, Verdict]:
     return {"Accepted": accepted, "ResolvedRefs": one.resolved, **partly}
 
 
-def policy(obj: Object, before: Object | None, verdicts: Mapping[str, Verdict], parent: Object, now: str) -> Object:
-    """Our entry for this Gateway; those for others stay."""
-    reference = {
+def policy(before: Object | None, spoken: Sequence[Spoken], parent: Key, now: str) -> Object:
+    """Our entries for this Gateway, of which all that is `spoken` is; those for others stay."""
+    whole = {
         "group": "gateway.networking.k8s.io",
         "kind": "Gateway",
-        "name": parent["metadata"]["name"],
-        "namespace": parent["metadata"]["namespace"],
+        "name": parent.name,
+        "namespace": parent.namespace,
     }
     ancestors = (before or {}).get("ancestors") or []
-    known = next((item["conditions"] for item in ancestors if item["ancestorRef"] == reference), None)
-    own = {"ancestorRef": reference, "controllerName": CONTROLLER, "conditions": stamped(obj, known, verdicts, now)}
-    others = [item for item in ancestors if item["ancestorRef"] != reference]
-    return {"ancestors": sorted([own, *others], key=lambda item: str(item["ancestorRef"]))}
+    known = {
+        item["ancestorRef"].get("sectionName", ""): item["conditions"] for item in ancestors if _within(item, whole)
+    }
+    own = [
+        {
+            "ancestorRef": whole | ({"sectionName": one.section} if one.section else {}),
+            "controllerName": CONTROLLER,
+            "conditions": stamped(one.policy, known.get(one.section), one.conditions, now),
+        }
+        for one in spoken
+    ]
+    others = [item for item in ancestors if not _within(item, whole)]
+    return {"ancestors": sorted([*own, *others], key=lambda item: str(item["ancestorRef"]))}
+
+
+def _within(entry: Object, whole: Object) -> bool:
+    """Whether an entry is about the Gateway or a listener of it."""
+    return bool({**entry["ancestorRef"], "sectionName": ""} == {**whole, "sectionName": ""})

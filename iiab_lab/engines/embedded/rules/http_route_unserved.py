@@ -14,11 +14,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..objects.meta import Object
-from .istio.words import regex_error
+from . import regexes
 
 _VALUE = re.compile(r"[!-~]+(?:[\t ]?[!-~]+)*")
 _COMMAND = re.compile(r"%(?:%|[A-Z0-9_]+(?:\([^()]*\))?(?::\d+)?%)")
-_BROKEN = re.compile("[\0\n\r]")
 _LONGEST_LABEL = 63
 _MODIFIERS = ("requestHeaderModifier", "responseHeaderModifier")
 _OF_BACKENDS = ("RequestHeaderModifier", "ResponseHeaderModifier", "URLRewrite")
@@ -60,13 +59,13 @@ def _regexes(match: Object) -> Iterator[str]:
     path = match.get("path") or {}
     conditions = [path, *(match.get("headers") or ()), *(match.get("queryParams") or ())]
     for text in (item["value"] for item in conditions if item.get("type") == "RegularExpression"):
-        if why := _wrong_regex(text):
+        if why := wrong_regex(text):
             yield f'regex "{text}" is invalid: {why}'
 
 
 @lru_cache(maxsize=8192)
-def _wrong_regex(text: str) -> str:
-    return regex_error(text) if text else "it must not be empty"
+def wrong_regex(text: str) -> str:
+    return regexes.error(text) if text else "it must not be empty"
 
 
 def _filter(item: Object) -> Iterator[str]:
@@ -77,7 +76,7 @@ def _filter(item: Object) -> Iterator[str]:
         wanted = item.get(field) or {}
         yield from _host(wanted.get("hostname"))
         for name, text in (wanted.get("path") or {}).items():
-            if _BROKEN.search(text):
+            if regexes.BROKEN.search(text):
                 yield f"{name} {text!r} must not hold a line break or a null character"
 
 
@@ -85,10 +84,10 @@ def _headers(kind: str, wanted: Object) -> Iterator[str]:
     for verb in ("add", "set"):
         for item in wanted.get(verb) or ():
             yield from _unmodifiable(kind, verb, item["name"])
-            if why := _wrong_value(item["value"]):
+            if why := wrong_value(item["value"]):
                 yield f'Header: "{item["name"]}". {kind} Filter cannot {verb} a header with an invalid value{why}'
     for name in wanted.get("remove") or ():
-        if not name or _BROKEN.search(name):
+        if not name or regexes.BROKEN.search(name):
             yield f"{kind} Filter cannot remove a header named {name!r}"
         yield from _unmodifiable(kind, "remove", name)
 
@@ -100,7 +99,7 @@ def _unmodifiable(kind: str, verb: str, name: str) -> Iterator[str]:
         yield f'Header: "{name}". {cannot}{cure}'
 
 
-def _wrong_value(text: str) -> str:
+def wrong_value(text: str) -> str:
     """Envoy reads a percent sign as the begin of a variable, such as %REQ(x-user)%."""
     if not _VALUE.fullmatch(text):
         return "."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..objects.kinds import CONFIG_MAP, SECRET, Key, Kind
@@ -34,7 +35,8 @@ def mounts(pod: Object, lookup: Lookup, account: Mapping[str, bytes]) -> tuple[M
             name, path = mount["name"], mount["mountPath"].rstrip("/")
             if name not in volumes:
                 raise Missing("FailedMount", f'volume "{name}" is not defined in the Pod')
-            found[name, path] = _mount(namespace, volumes[name], path, mount, lookup)
+            made, before = _mount(namespace, volumes[name], path, mount, lookup), found.get((name, path))
+            found[name, path] = replace(made, read_only=made.read_only and (before is None or before.read_only))
     if account:
         found["kube-api-access", ACCOUNT_PATH] = Mount("kube-api-access", ACCOUNT_PATH, files=account)
     return tuple(found.values())
@@ -52,8 +54,9 @@ def _mount(namespace: str, volume: Object, path: str, mount: Object, lookup: Loo
         return Mount(name, path, files=files, read_only=True)
     if "hostPath" in volume:
         return Mount(name, path, host=volume["hostPath"]["path"], sub_path=sub_path, read_only=read_only)
-    claim = (volume.get("persistentVolumeClaim") or {}).get("claimName", "")
-    return Mount(name, path, claim=claim, sub_path=sub_path, read_only=read_only)
+    source = volume.get("persistentVolumeClaim") or {}
+    read_only = read_only or bool(source.get("readOnly"))
+    return Mount(name, path, claim=source.get("claimName", ""), sub_path=sub_path, read_only=read_only)
 
 
 def _files(lookup: Lookup, kind: Kind, key: Key, source: Object) -> dict[str, bytes]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 from ..objects import selectors
-from ..objects.meta import Object, annotations_of, labels_of
-from ..objects.names import PORTS
+from ..objects.meta import Object, labels_of
+from ..objects.pods import ports
 
 Group = dict[str, Any]
 
@@ -72,13 +71,13 @@ def _matches_target(target: Any) -> Declares:
 def _group(
     monitor: Object, index: int, endpoint: Object, pod: Object, declares: Declares, more: dict[str, str]
 ) -> Group | None:
-    own = json.loads(annotations_of(pod).get(PORTS, "{}"))
+    own = ports(pod)
     if pod["metadata"].get("deletionTimestamp") or (pod.get("status") or {}).get("phase") != "Running":
         return None
     for container in pod["spec"]["containers"]:
         for port in container.get("ports") or ():
-            if declares(port) and str(port["containerPort"]) in own:
-                address = f"127.0.0.1:{own[str(port['containerPort'])]}"
+            if declares(port) and port["containerPort"] in own:
+                address = f"127.0.0.1:{own[port['containerPort']]}"
                 labels = _labels(monitor, index, endpoint, pod, container["name"], port) | more
                 return {"targets": [address], "labels": labels}
     return None

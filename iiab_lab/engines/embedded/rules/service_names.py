@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from ..objects.kinds import ENDPOINT_SLICE, SERVICE, Key, Kind
 from ..objects.meta import Object
+from ..objects.names import SERVICE_NAME
 
 HOSTS = "IIAB_HOSTS"
 List = Callable[[Kind, str, dict[str, str]], list[Object]]
@@ -31,7 +32,7 @@ def environment(args: Iterable[str], get: Callable[[Kind, Key], Object | None], 
 
 
 def _pairs(key: Key, service: Object, listed: List) -> Iterable[str]:
-    slices = listed(ENDPOINT_SLICE, key.namespace, {"kubernetes.io/service-name": key.name})
+    slices = listed(ENDPOINT_SLICE, key.namespace, {SERVICE_NAME: key.name})
     # One that starts just now is better than none: its address stays, and whoever calls tries again.
     best = next((one for one in slices if one["endpoints"][0]["conditions"]["ready"]), slices[0] if slices else None)
     own = {port["name"]: port["port"] for port in best["ports"]} if best else {}

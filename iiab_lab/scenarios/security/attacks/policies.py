@@ -61,7 +61,7 @@ class Trap:
             _await_seen(lambda: kube.raw("GET", path).json())
             yield
         finally:
-            kube.raw("DELETE", path)
+            kube.delete(obj["apiVersion"], obj["kind"], obj["metadata"]["name"], _SPACE)
 
     def _meanwhile(self, stage: Stage, over: threading.Event) -> list[Outcome]:
         outcomes = []

@@ -1,4 +1,4 @@
-"""kr8s and lightkube, which learners meet too: what they create, read, change, watch, wait for and delete."""
+"""kr8s, lightkube and the lab's own small client: what they create, read, change, watch, wait for and delete."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from lightkube.models.meta_v1 import LabelSelector, ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Pod
 from lightkube.types import PatchType
+
+from iiab_lab.kube import Kube
 
 from .conftest import Running
 
@@ -162,3 +164,14 @@ def test_lightkube_speaks_of_kinds_it_was_told_of(light: lightkube.Client) -> No
     route = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
     light.create(route(metadata=ObjectMeta(name="one"), spec=ROUTE))
     assert [item.spec["hostnames"] for item in light.list(route)] == [["example.org"]]
+
+
+def test_the_labs_own_merges_and_deletes_what_may_be_gone(kube: Kube, space: str) -> None:
+    named = ("v1", "ConfigMap", "one", space)
+    kube.apply(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "namespace": space}, "data": {"a": "1"}}
+    )
+    assert kube.merge(*named, {"data": {"a": None, "b": "2"}})["data"] == {"b": "2"}
+    kube.delete(*named)
+    assert kube.get(*named) is None
+    kube.delete(*named)

@@ -11,7 +11,7 @@ from iiab_lab.engines.embedded.objects.kinds import GATEWAY, HTTP_ROUTE, Key
 from iiab_lab.engines.embedded.objects.meta import Object
 from iiab_lab.engines.embedded.rules.gateway_status import CONTROLLER
 
-from .test_edge_and_mesh import EDGE, edge, parent, routes
+from .test_edge import EDGE, edge, parent, routes
 from .world import World, condition, in_world
 
 SECOND = """
@@ -146,6 +146,10 @@ async def test_what_envoy_alone_refuses_is_found_by_halves_and_only_among_what_i
     await w.until(lambda: "/good-059" in routes(w) and "refused" not in routes(w))
     # The new one alone, besides what was put in force.
     assert max(size for size in checks if size < 60) == 1 and sum(size < 60 for size in checks) <= 2, checks
+    # Whoever is looked for, Envoy itself is never told to let go of a listener.
+    given = next(iter(w.proxy.given.values()))
+    first = next(place for place, one in enumerate(given) if "here/edge/http" in one.listeners)
+    assert all("here/edge/http" in one.listeners for one in given[first:])
     checks.clear()
     await w.apply([route("later", path="/later")])
     await w.until(lambda: "/later" in routes(w))

@@ -9,7 +9,7 @@ import json
 import random
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,12 @@ from iiab_lab.engines.embedded.rules import gateway_proxy
 from iiab_lab.engines.embedded.store.admission.plugins import GENERAL, PLUGINS
 from iiab_lab.engines.embedded.store.registry import Registry
 from iiab_lab.engines.embedded.store.store import Store
-from iiab_lab.errors import ApiError
 
 from ..envoy import gateway, mesh
 from ..processes.test_proxy import answers, free_port, running
+from .spoilt import GOOD, SEED, SPOILT, Spoil, created, text, timeless, until_served, watch
 
 POD = Key(gateway_proxy.NAMESPACE, "edge")
-SPOILT, GOOD, SEED = 200, 20, 20261125
-Spoil = Callable[[random.Random], Any]
-
-
-def text(dice: random.Random, letters: str = "abcdefgh") -> str:
-    return "".join(dice.choices(letters, k=dice.randint(3, 9)))
 
 
 def matching(kind: str, value: str) -> Any:
@@ -98,11 +92,6 @@ def spoilt(dice: random.Random, number: int) -> Object:
 def good(number: int) -> Object:
     name = f"good-{number:02}"
     return timeless(gateway.route([{"backendRefs": gateway.to("web")}], name, hostnames=[f"{name}.example.org"]))
-
-
-def timeless(obj: Object) -> Object:
-    obj["metadata"].pop("creationTimestamp", None)
-    return obj
 
 
 class CountingProxy(FileProxy):
@@ -174,51 +163,22 @@ def explained(client: LocalClient, obj: Object) -> str:
     return " ".join(f"{c['reason']}: {c['message']}" for c in bad)
 
 
-async def asked(session: aiohttp.ClientSession, port: int, name: str) -> str:
-    async with session.get(f"http://127.0.0.1:{port}/", headers={"Host": f"{name}.example.org"}) as response:
-        return f"{response.status} {await response.text()}"
-
-
-async def asked_or_down(session: aiohttp.ClientSession, port: int, name: str) -> str:
-    try:
-        return await asked(session, port, name)
-    except aiohttp.ClientError:
-        return "down"
-
-
-async def _until_served(session: aiohttp.ClientSession, port: int, name: str) -> None:
-    async with asyncio.timeout(30):
-        while await asked_or_down(session, port, name) != "200 web":
-            await asyncio.sleep(0.01)
-
-
-async def _watch(session: aiohttp.ClientSession, port: int, names: list[str], wrong: list[str]) -> None:
-    while True:
-        for name in names:
-            if (got := await asked_or_down(session, port, name)) != "200 web":
-                wrong.append(f"{name}: {got}")
-            await asyncio.sleep(0.002)
-
-
-async def _created(client: LocalClient, obj: Object) -> bool:
-    try:
-        await client.create(obj)
-    except ApiError as error:
-        assert error.code == 422, error.message
-        return False
-    return True
+def answer(_: str) -> str:
+    return "200 web"
 
 
 async def play(home: Path, run: Path) -> None:
     dice, names, wrong = random.Random(SEED), [f"good-{number:02}" for number in range(GOOD)], []
-    async with edge(home, run) as (client, proxy, port), aiohttp.ClientSession(trust_env=False) as session:
+    # A connection for each request: one that is kept would not see a listener go.
+    fresh = aiohttp.ClientSession(trust_env=False, connector=aiohttp.TCPConnector(force_close=True))
+    async with edge(home, run) as (client, proxy, port), fresh as session:
         for number in range(GOOD):
             await client.create(good(number))
         for name in names:
-            await _until_served(session, port, name)
-        watching = asyncio.create_task(_watch(session, port, names, wrong))
+            await until_served(session, port, name, answer)
+        watching = asyncio.create_task(watch(session, port, names, answer, wrong))
         objects = [spoilt(dice, number) for number in range(SPOILT)]
-        admitted = [obj for obj in objects if await _created(client, obj)]
+        admitted = [obj for obj in objects if await created(client, obj, (422,))]
         async with asyncio.timeout(60):
             while not all(explained(client, obj) for obj in admitted):
                 await asyncio.sleep(0.05)
@@ -229,7 +189,7 @@ async def play(home: Path, run: Path) -> None:
         # Halving asks about each culprit a few times, not about all routes each time.
         assert by_envoy and proxy.checks <= 12 * len(by_envoy), (proxy.checks, len(by_envoy))
         await client.create(good(GOOD))
-        await _until_served(session, port, f"good-{GOOD}")
+        await until_served(session, port, f"good-{GOOD}", answer)
         watching.cancel()
         await asyncio.wait([watching])
         assert wrong == []

@@ -10,7 +10,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +30,13 @@ from iiab_lab.engines.embedded.rules import pki
 from iiab_lab.engines.embedded.store.admission.plugins import GENERAL, PLUGINS
 from iiab_lab.engines.embedded.store.registry import Registry
 from iiab_lab.engines.embedded.store.store import Store
-from iiab_lab.errors import ApiError
 
 from ..envoy import mesh
 from ..processes.test_proxy import answers, free_port, running
+from .spoilt import GOOD, SEED, SPOILT, Spoil, asked, created, text, timeless, until_served, watch
 
 POD = Key("istio-system", "ingress")
-SPOILT, GOOD, SEED = 200, 20, 20261125
-Spoil = Callable[[random.Random], Any]
 WEB: dict[str, Any] = {"route": [{"destination": {"host": "web"}}]}
-
-
-def text(dice: random.Random, letters: str = "abcdefgh") -> str:
-    return "".join(dice.choices(letters, k=dice.randint(3, 9)))
 
 
 def header(dice: random.Random, name: str, value: str) -> Any:
@@ -102,21 +96,16 @@ def spoilt(dice: random.Random, number: int) -> Object:
     name = f"bad-{number:03}"
     if dice.random() < 0.25:
         rule = mesh.destination_rule("web", name, trafficPolicy=dice.choice(POLICIES)(dice))
-        return _timeless(rule)
+        return timeless(rule)
     rules = [dice.choice(RULES)(dice), {"match": [{"uri": {"prefix": "/fine"}}], **WEB}]
     dice.shuffle(rules)
-    return _timeless(mesh.virtual_service(rules, name, hosts=[f"{name}.example.org"]))
+    return timeless(mesh.virtual_service(rules, name, hosts=[f"{name}.example.org"]))
 
 
 def good(number: int) -> Object:
     name = f"good-{number:02}"
     answer = {"directResponse": {"status": 200, "body": {"string": name}}}
-    return _timeless(mesh.virtual_service([answer], name, hosts=[f"{name}.example.org"]))
-
-
-def _timeless(obj: Object) -> Object:
-    del obj["metadata"]["creationTimestamp"]
-    return obj
+    return timeless(mesh.virtual_service([answer], name, hosts=[f"{name}.example.org"]))
 
 
 @contextlib.asynccontextmanager
@@ -154,12 +143,6 @@ async def _furnish(client: LocalClient, ports: dict[int, int]) -> None:
         await client.apply(obj)
 
 
-async def asked(session: aiohttp.ClientSession, port: int, name: str) -> str:
-    url = f"http://127.0.0.1:{port}/"
-    async with session.get(url, headers={"Host": f"{name}.example.org"}) as response:
-        return f"{response.status} {await response.text()}"
-
-
 def explained(client: LocalClient, obj: Object) -> str:
     """What its status says about why it is not in force."""
     kind = VIRTUAL_SERVICE if obj["kind"] == "VirtualService" else DESTINATION_RULE
@@ -168,19 +151,21 @@ def explained(client: LocalClient, obj: Object) -> str:
     return " ".join(c["message"] for c in conditions if (c["type"], c["status"]) == ("Reconciled", "False"))
 
 
+def answer(name: str) -> str:
+    return f"200 {name}"
+
+
 async def play(home: Path, run: Path) -> None:
     dice = random.Random(SEED)
     names = [f"good-{number:02}" for number in range(GOOD)]
     async with gateway(home, run) as (client, port), aiohttp.ClientSession(trust_env=False) as session:
         for number in range(GOOD):
             await client.create(good(number))
-        async with asyncio.timeout(20):
-            while await asked_or_down(session, port, names[-1]) != f"200 {names[-1]}":
-                await asyncio.sleep(0.01)
+        await until_served(session, port, names[-1], answer)
         wrong: list[str] = []
-        watching = asyncio.create_task(_watch(session, port, names, wrong))
+        watching = asyncio.create_task(watch(session, port, names, answer, wrong))
         objects = [spoilt(dice, number) for number in range(SPOILT)]
-        refused = {obj["metadata"]["name"] for obj in objects if not await _created(client, obj)}
+        refused = {obj["metadata"]["name"] for obj in objects if not await created(client, obj, (400, 422))}
         admitted = [obj for obj in objects if obj["metadata"]["name"] not in refused]
         async with asyncio.timeout(60):
             while not all(explained(client, obj) for obj in admitted):
@@ -189,37 +174,11 @@ async def play(home: Path, run: Path) -> None:
         by_envoy = {said: obj for obj in admitted if (said := explained(client, obj)).startswith("Envoy refuses it: ")}
         assert by_envoy and all(said.rpartition(" ")[2] in repr(obj) for said, obj in by_envoy.items()), by_envoy
         await client.create(good(GOOD))
-        async with asyncio.timeout(20):
-            while await asked(session, port, f"good-{GOOD}") != f"200 good-{GOOD}":
-                await asyncio.sleep(0.01)
+        await until_served(session, port, f"good-{GOOD}", answer)
         watching.cancel()
         await asyncio.wait([watching])
         assert wrong == []
-        assert [await asked(session, port, name) for name in names] == [f"200 {name}" for name in names]
-
-
-async def asked_or_down(session: aiohttp.ClientSession, port: int, name: str) -> str:
-    try:
-        return await asked(session, port, name)
-    except aiohttp.ClientError:
-        return "down"
-
-
-async def _watch(session: aiohttp.ClientSession, port: int, names: list[str], wrong: list[str]) -> None:
-    while True:
-        for name in names:
-            if (got := await asked_or_down(session, port, name)) != f"200 {name}":
-                wrong.append(f"{name}: {got}")
-            await asyncio.sleep(0.002)
-
-
-async def _created(client: LocalClient, obj: Object) -> bool:
-    try:
-        await client.create(obj)
-    except ApiError as error:
-        assert error.code in (400, 422), error.message
-        return False
-    return True
+        assert [await asked(session, port, name) for name in names] == [answer(name) for name in names]
 
 
 def test_spoilt_objects_say_so_and_good_ones_are_always_served(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ class Guarded:
         sni: str = NAME,
     ) -> Answer:
         """`identity` as Istio writes it; "" sends plaintext. Raises OSError where the connection is refused."""
-        secure: dict[str, Any] = {"ssl": self._context(identity), "server_hostname": sni} if identity else {}
+        secure: dict[str, Any] = {"ssl": self.context(identity), "server_hostname": sni} if identity else {}
         reader, writer = await asyncio.open_connection("127.0.0.1", self.ports[PORT], **secure)
         sent = {"Host": host, "Connection": "close", **(headers or {})}
         try:
@@ -157,7 +157,7 @@ class Guarded:
 
     async def connected(self, identity: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection that stays, for `exchange`."""
-        context = self._context(identity)
+        context = self.context(identity)
         return await asyncio.open_connection("127.0.0.1", self.ports[PORT], ssl=context, server_hostname=NAME)
 
     def lines(self) -> list[dict[str, Any]]:
@@ -172,7 +172,7 @@ class Guarded:
                     return found[0]
                 await asyncio.sleep(0.02)
 
-    def _context(self, identity: str) -> ssl.SSLContext:
+    def context(self, identity: str) -> ssl.SSLContext:
         if identity not in self._contexts:
             request = pki.Request(
                 3600, uris=(f"spiffe://{identity}",), usages=("digital signature", "client auth"), algorithm="ECDSA"

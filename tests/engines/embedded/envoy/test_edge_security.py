@@ -73,7 +73,7 @@ def status(lab: Tier1, token: str = "", path: str = "/", method: str = "GET", **
 
 
 def verdict(made: Edge) -> tuple[bool, str, str]:
-    ((_, conditions),) = made.policies
+    ((_, _, conditions),) = made.policies
     return tuple(conditions["Accepted"])  # type: ignore[return-value]
 
 

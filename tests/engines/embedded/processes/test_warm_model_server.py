@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,11 @@ import pytest
 from iiab_lab.engines.embedded.processes import images
 from iiab_lab.models import iris
 from iiab_lab.models.__main__ import write
+from iiab_lab.runtimes.confined import MODULE, Own
 from tests.runtimes import hostile
 from tests.runtimes.test_confine import targets
 
-from .house import House, house, until
+from .house import BASE, House, house, until
 
 __all__ = ["targets"]  # the fixture
 ROWS = [[5.1, 3.5, 1.4, 0.2]]
@@ -152,3 +155,33 @@ def test_the_initializer_copies_in_a_process_of_its_own(tmp_path: Path, model: P
             assert sorted(os.listdir(tmp_path / "to")) == ["model.joblib", "report.json"]
 
     asyncio.run(body())
+
+
+def test_a_confined_server_is_claimed_too_and_serves_its_own_model_alone(tmp_path: Path, model: Path) -> None:
+    async def play() -> None:
+        async with house(tmp_path) as it:
+            keep(it)
+            own = Own(BASE | {"IIAB_SOCKET_8080": str(tmp_path / "s")}, (str(model),), (), (8080,))
+            words = ("--model_name=iris", "--http_port=8080")
+            argv = (sys.executable, "-m", SERVER, *words, f"--model_dir={model}")
+            pid = await it.start("a", *argv, module=MODULE, **own.words())
+            async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(tmp_path / "s"))) as client:
+                await until_ready(client)
+                answer = await client.post("http://iris/v1/models/iris:predict", json={"instances": ROWS})
+            assert answer.json() == {"predictions": [0]}
+            assert psutil.Process(pid).cmdline()[2] == SERVER  # one that was executed would still show who confined it
+            other = Own(BASE | {"IIAB_SOCKET_8080": str(tmp_path / "t")}, (), (), (8080,))
+            await it.start("b", *argv, module=MODULE, **other.words())
+            await until(lambda: "b" in it.ends)
+            assert it.ends["b"] == (1, 0) and "Permission denied" in it.log("b").read_text()
+
+    asyncio.run(play())
+
+
+async def until_ready(client: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (await client.get("http://iris/v2/health/ready")).status_code == 200:
+                    return
+            await asyncio.sleep(0.01)

@@ -7,7 +7,7 @@ import asyncio
 from iiab_lab.engines.embedded.objects.kinds import Key
 from iiab_lab.engines.embedded.reconcile.queue import Queue
 
-from ..controllers.world import SteppedClock
+from ..controllers.doubles import SteppedClock
 
 KEY = Key("here", "iris")
 

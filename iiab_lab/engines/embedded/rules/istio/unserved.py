@@ -12,13 +12,13 @@ from collections.abc import Iterator
 import re2
 
 from ...objects.meta import Object
-from .words import Found, regex_error
+from .. import regexes
+from .words import Found
 
 _REDIRECTS = (0, 301, 302, 303, 307, 308)
 _MOST_WEIGHT = 2**32 - 1
 _LONGEST_NAME = 1024
 _LARGEST_RING = 8 * 1024 * 1024
-_BROKEN = re.compile("[\0\n\r]")
 _GROUPS = re.compile(r"\\(.?)", re.DOTALL)
 
 
@@ -40,7 +40,7 @@ def _rule(rule: Object) -> Found:
                 yield f'queryParams: name "{name[:20]}" must be of 1 to {_LONGEST_NAME} bytes'
     rewritten = {**(rule.get("redirect") or {}), **(rule.get("rewrite") or {})}
     for name in [*_header_names(rule), *(text for text in rewritten.values() if isinstance(text, str))]:
-        if _BROKEN.search(name):
+        if regexes.BROKEN.search(name):
             yield f"{name!r} must not hold a line break or a null character"
 
 
@@ -54,7 +54,7 @@ def _actions(rule: Object) -> Found:
     if sum(route.get("weight", 0) for route in rule.get("route") or ()) > _MOST_WEIGHT:
         yield f"weights add up to more than {_MOST_WEIGHT}"
     regex = (rule.get("rewrite") or {}).get("uriRegexRewrite")
-    if regex and (why := regex_error(regex["match"]) or _wrong_group(regex)):
+    if regex and (why := regexes.error(regex["match"]) or _wrong_group(regex)):
         yield f"uriRegexRewrite: {why}"
 
 
@@ -84,7 +84,7 @@ def _policy(policy: Object) -> Found:
         if consistent.get(field) == "":
             yield f"{field} must not be empty"
     for text in (consistent.get("httpHeaderName", ""), cookie.get("name", ""), cookie.get("path", "")):
-        if _BROKEN.search(text):
+        if regexes.BROKEN.search(text):
             yield f"{text!r} must not hold a line break or a null character"
     if cookie.get("ttl", "").startswith("-"):
         yield f"ttl {cookie['ttl']} must not be negative"

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import re2
-
+from .. import regexes
 from ..autoscaling.literals import duration
 
 Found = Iterator[str]
@@ -41,21 +40,6 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~A-Za-z0-9]+")
 _HEADER_VALUE = re.compile("[^\x00-\x08\x0a-\x1f\x7f]*")
 _PSEUDO = (":method", ":scheme", ":authority", ":path", ":status")
 _LONGEST_REGEX = 1024
-_BOUNDED = re2.Options()
-_BOUNDED.log_errors = False
-# Some 6,000 steps, compiled in milliseconds. A thousand letters can ask for so many that it takes ten seconds, in which neither
-# the control plane nor the proxy does anything else.
-_BOUNDED.max_mem = 128 * 1024
-# What RE2 says → what Go's parser of the same language says.
-_IN_GO = {
-    "missing ]": "missing closing ]",
-    "missing )": "missing closing )",
-    "no argument for repetition operator": "missing argument to repetition operator",
-    "bad repetition operator": "invalid nested repetition operator",
-    "invalid repetition size": "invalid repeat count",
-    "invalid perl operator": "invalid or unsupported Perl syntax",
-    "pattern too large - compile failed": "expression too large",
-}
 
 
 def texts(part: Any, path: str) -> Iterator[tuple[str, str, str]]:
@@ -161,22 +145,8 @@ def regex(text: str, where: str) -> Found:
         yield f'"{where}": regex string match should not be empty'
     elif len(text) > _LONGEST_REGEX:
         yield f'"{where}": regex is too large, max length allowed is {_LONGEST_REGEX}'
-    elif why := regex_error(text):
+    elif why := regexes.error(text):
         yield f'"{where}": {why}; Istio uses RE2 style regex-based match (https://github.com/google/re2/wiki/Syntax)'
-
-
-def regex_error(text: str) -> str:
-    try:
-        re2.compile(text, _BOUNDED)
-    except re2.error as error:
-        said, _, expression = _decoded(error).partition(": ")
-        return f"error parsing regexp: {_IN_GO.get(said, said)}: `{expression or text[:40]}`"
-    return ""
-
-
-def _decoded(error: re2.error) -> str:
-    (said,) = error.args
-    return said.decode(errors="replace") if isinstance(said, bytes) else str(said)
 
 
 def string_match(match: Mapping[str, Any], where: str) -> Found:

@@ -9,6 +9,8 @@ from ...rules.kserve import KNATIVE, MODES, STANDARD
 from . import Admit
 
 _CLASSES = ("hpa", "none")
+# Where KServe fetches from, but for a local path and file://.
+_STORAGES = ("gs://", "s3://", "pvc://", "https://", "http://", "hdfs://", "webhdfs://", "oci://", "hf://")
 _METRICS = {KNATIVE: ("concurrency", "rps"), STANDARD: ("cpu", "memory")}
 
 
@@ -28,7 +30,16 @@ def check(admit: Admit) -> Object | None:
     if scaler not in _CLASSES:
         raise _refused(f"[{scaler}] is not a supported autoscaler class type", f"choose of: {', '.join(_CLASSES)}")
     _check_metric(isvc["spec"]["predictor"], recorded)
+    _check_storage(str((isvc["spec"]["predictor"].get("model") or {}).get("storageUri") or ""))
     return isvc
+
+
+def _check_storage(uri: str) -> None:
+    """KServe lets paths be, which are of the initializer's container: here that is the machine. Nor does one lead out of a claim."""
+    scheme, found, path = uri.partition("://")
+    if uri and (not found or scheme == "file" or ".." in path.split("/")):
+        why = f"storageUri, must be one of: [{', '.join(_STORAGES)}]. StorageUri [{uri}] is not supported"
+        raise _refused(why, "upload the model, or name a claim and a path in it: pvc://CLAIM/PATH")
 
 
 def _check_metric(predictor: Object, mode: str) -> None:

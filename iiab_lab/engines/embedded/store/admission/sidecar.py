@@ -7,6 +7,7 @@ import json
 from ...objects.kinds import NAMESPACE, Key
 from ...objects.meta import Object, annotations_of, labels_of
 from ...objects.names import INJECT, INJECTION, SIDECAR, SIDECAR_STATUS
+from ...objects.pods import has_proxy
 from . import Admit
 
 # Equal to the release in manifests/versions.yaml; a test compares.
@@ -43,7 +44,7 @@ def inject(admit: Admit) -> Object | None:
 
 def _wanted(admit: Admit, pod: Object) -> bool:
     """The Pod's own word counts, as a label or an annotation; else its Namespace's."""
-    if any(container["name"] == SIDECAR for container in pod["spec"]["containers"]):
+    if has_proxy(pod):
         return False
     said = labels_of(pod).get(INJECT) or annotations_of(pod).get(INJECT)
     if said is not None:

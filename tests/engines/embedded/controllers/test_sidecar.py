@@ -1,4 +1,4 @@
-"""Certificates, the edge and the sidecars: what is issued, renewed, refused, parked."""
+"""The sidecars: what they show, when it is renewed, whom they ask, and what a policy must not say."""
 
 from __future__ import annotations
 
@@ -7,125 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from iiab_lab.assets import manifests
 from iiab_lab.engines.embedded.objects.kinds import (
-    CERTIFICATE,
-    GATEWAY,
-    HTTP_ROUTE,
     PEER_AUTHENTICATION,
     REQUEST_AUTHENTICATION,
     SECRET,
     Key,
 )
 from iiab_lab.engines.embedded.objects.meta import Object
-from iiab_lab.engines.embedded.rules import pki
+from iiab_lab.engines.embedded.rules import certificates, pki
+from iiab_lab.engines.embedded.rules.workload_certificates import RENEW
 from iiab_lab.errors import ApiError
-from iiab_lab.kube import documents
 
-from .world import World, condition, in_world
-
-EDGE = """
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {name: envoy-gateway}
-spec: {controllerName: gateway.envoyproxy.io/gatewayclass-controller}
----
-{apiVersion: v1, kind: Namespace, metadata: {name: envoy-gateway-system}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: edge, namespace: here}
-spec: {gatewayClassName: envoy-gateway, listeners: [{name: http, protocol: HTTP, port: 80}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: here}
-spec: {selector: {app: web}, ports: [{port: 80}]}
-"""
-ROUTE = """
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: %s, namespace: here}
-spec:
-  parentRefs: [{name: edge}]
-  rules: [{matches: [{path: {type: %s, value: "%s"}}], backendRefs: [{name: web, port: 80}]}]
-"""
-ROOT = """
-{apiVersion: v1, kind: Namespace, metadata: {name: cert-manager}}
----
-{apiVersion: v1, kind: Namespace, metadata: {name: istio-system}}
----
-{apiVersion: v1, kind: Namespace, metadata: {name: monitoring}}
-"""
-
-
-def parent(w: World, name: str, type_: str = "Accepted") -> tuple[str, str]:
-    parents = ((w.get(HTTP_ROUTE, name) or {}).get("status") or {}).get("parents") or [{}]
-    return condition({"status": parents[0]}, type_)
-
-
-def routes(w: World) -> str:
-    published = next(iter(w.proxy.given.values()), [])
-    return repr(published[-1].routes) if published else ""
-
-
-async def edge(w: World) -> None:
-    await w.apply(EDGE)
-    await w.until(lambda: condition(w.get(GATEWAY, "edge"), "Programmed")[0] == "True")
-
-
-@in_world()
-async def test_a_gateway_gets_its_proxy_and_a_route_its_verdict(w: World) -> None:
-    await edge(w)
-    await w.apply(ROUTE % ("web", "PathPrefix", "/web"))
-    await w.until(lambda: parent(w, "web") == ("True", "Accepted") and "'/web'" in routes(w))
-    assert parent(w, "web", "ResolvedRefs") == ("True", "ResolvedRefs")
-    assert (w.get(GATEWAY, "edge") or {})["status"]["addresses"] == [{"type": "IPAddress", "value": "127.0.0.1"}]
-    await w.client.delete(HTTP_ROUTE, Key("here", "web"))
-    await w.until(lambda: "'/web'" not in routes(w))
-
-
-@in_world()
-async def test_one_bad_route_is_parked_the_others_are_published_and_its_cure_frees_it(w: World) -> None:
-    await edge(w)
-    w.proxy.refuses.add("(((")
-    for name, kind, path in (("good", "Exact", "/good"), ("bad", "RegularExpression", "/(((")):
-        await w.apply(ROUTE % (name, kind, path))
-    await w.until(lambda: parent(w, "bad") == ("False", "UnsupportedValue"), lambda: w.get(HTTP_ROUTE, "bad"))
-    await w.until(lambda: "/good" in routes(w) and "(((" not in routes(w))
-    assert parent(w, "good") == ("True", "Accepted")
-    await w.apply(ROUTE % ("later", "Exact", "/later"))
-    await w.until(lambda: "/later" in routes(w))
-    await w.apply(ROUTE % ("bad", "Exact", "/cured"))
-    await w.until(lambda: parent(w, "bad") == ("True", "Accepted") and "/cured" in routes(w))
-
-
-def pem(w: World, namespace: str, name: str, field: str) -> str:
-    secret = w.get(SECRET, name, namespace)
-    return base64.b64decode(secret["data"][field]).decode() if secret else ""
-
-
-@in_world()
-async def test_certificates_hang_from_one_root_and_are_renewed_in_time(w: World) -> None:
-    await w.apply(ROOT)
-    await w.apply(obj for _, obj in documents(manifests() / "platform" / "certificates.yaml"))
-    for namespace, name in (
-        ("cert-manager", "lab-root-ca"),
-        ("istio-system", "cacerts"),
-        ("monitoring", "prometheus-workload"),
-    ):
-        await w.until(lambda n=namespace, c=name: condition(w.get(CERTIFICATE, c, n), "Ready") == ("True", "Ready"))
-    root = pem(w, "cert-manager", "lab-root-ca", "tls.crt")
-    assert pem(w, "istio-system", "cacerts", "ca.crt") == pem(w, "monitoring", "prometheus-workload", "ca.crt") == root
-    before = pem(w, "monitoring", "prometheus-workload", "tls.crt")
-    w.clock.advance(59 * 86400)
-    await w.quiet()
-    assert pem(w, "monitoring", "prometheus-workload", "tls.crt") == before
-    w.clock.advance(2 * 86400)  # 2160 h, renewed with a third of it left
-    await w.until(lambda: pem(w, "monitoring", "prometheus-workload", "tls.crt") != before)
-    await w.until(lambda: (w.get(CERTIFICATE, "prometheus-workload", "monitoring") or {})["status"]["revision"] == 2)
-
+from .test_edge import ROOT
+from .world import World, in_world
 
 MESHED = """
 apiVersion: v1
@@ -175,6 +71,44 @@ async def test_a_sidecar_shows_its_service_account_and_renews_at_half_its_life(w
     assert shown(w)["certificate_chain"]["inline_string"] == first
     w.clock.advance(2 * 3600)
     await w.until(lambda: shown(w)["certificate_chain"]["inline_string"] != first)
+
+
+@in_world()
+async def test_a_certificate_that_is_asked_for_comes_at_once_and_only_then(w: World) -> None:
+    await meshed(w)
+    first = shown(w)["certificate_chain"]["inline_string"]
+    asked = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: here, annotations: {%s: '1'}}}"
+    await w.apply(asked % "other")
+    await w.quiet()
+    assert shown(w)["certificate_chain"]["inline_string"] == first
+    await w.apply(asked % RENEW)
+    await w.until(lambda: shown(w)["certificate_chain"]["inline_string"] != first)
+
+
+@in_world()
+async def test_while_the_root_is_rotated_a_sidecar_trusts_both_and_shows_what_it_showed(w: World) -> None:
+    await meshed(w)
+    first, old = shown(w)["certificate_chain"]["inline_string"], held(w, "cacerts", "ca.crt")
+    both = "{apiVersion: v1, kind: ConfigMap, metadata: {name: istio-ca-root-cert, namespace: istio-system}}"
+    await w.apply([yaml.safe_load(both) | {"data": {"root-cert.pem": NEW + old}}])
+    await w.until(lambda: trusted(w) == NEW + old)
+    assert shown(w)["certificate_chain"]["inline_string"] == first
+    await w.apply([yaml.safe_load(both) | {"data": {"root-cert.pem": NEW}}])
+    await w.quiet()
+    assert trusted(w) == NEW + old, "the root that its own certificate hangs from is never left out"
+
+
+NEW = pki.issue(pki.Request(10**7, common_name="mesh", is_ca=True, algorithm="ECDSA"), None, 1.8e9).root
+
+
+def held(w: World, secret: str, field: str) -> str:
+    return certificates.text(w.get(SECRET, secret, "istio-system"), field)
+
+
+def trusted(w: World) -> str:
+    chain = published(w).listeners["inbound_8080"]["filter_chains"][0]
+    common = chain["transport_socket"]["typed_config"]["common_tls_context"]
+    return str(common["validation_context"]["trusted_ca"]["inline_string"])
 
 
 def published(w: World, name: str = "web") -> Any:
