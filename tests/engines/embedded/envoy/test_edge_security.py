@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -285,6 +286,15 @@ def test_a_new_key_of_a_service_is_fetched_before_it_is_needed(lab: Tier1) -> No
         published[0], asked = A.jwks(), len(server.seen)
         lab.until(lambda: len(server.seen) > asked + 1)
         assert [status(lab, A.token(key=key)) for key in (1, 2)] == [200, 200]
+
+
+def test_who_is_asked_for_keys_and_never_answers_holds_up_nobody_else(lab: Tier1) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        theirs = provider(A, remoteJWKS={"uri": KEYS})
+        apply(lab, *keys_at(silent.getsockname()[1]), jwt=jwt(provider(B, claimToHeaders=CLAIMS), theirs))
+        assert status(lab, B.token()) == 200 and lab.backends["v1"].values("x-sub") == ["bob"]
 
 
 # Authorizers
