@@ -105,13 +105,13 @@ REFUSED, DONE, ABSENT = "PermissionError", "done", "ConnectionRefusedError"
     ("network", "expected"),
     [
         ("none", [REFUSED, REFUSED, REFUSED, REFUSED, REFUSED]),
-        ("one", [DONE, REFUSED, REFUSED, REFUSED, REFUSED]),
+        *(
+            [("one", [DONE, REFUSED, REFUSED, REFUSED, REFUSED])] if confine.available().landlock >= 4 else []
+        ),  # tells ports apart
         ("any", [DONE, ABSENT, REFUSED, REFUSED, DONE]),
     ],
 )
 def test_whom_it_may_connect_to(pod: Pod, network: str, expected: list[str]) -> None:
-    if network == "one" and confine.available().landlock < 4:
-        pytest.skip("this kernel tells no port from another")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         connects: Any = {"none": (), "one": (port,), "any": None}[network]

@@ -17,6 +17,9 @@ from ..e2e.lab import Lab, eventually, running
 from .test_security import OPEN
 
 EDGE_POLICY = ("gateway.envoyproxy.io/v1alpha1", "SecurityPolicy", "sklearn-iris", "tenant-a")
+CLIENTS = ("gateway.envoyproxy.io/v1alpha1", "ClientTrafficPolicy", "ai-inference-gateway", "envoy-gateway-system")
+CLIENTS_TLS = (*CLIENTS[:2], "ai-inference-gateway-https", CLIENTS[3])
+TRAFFIC = ("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy", "edge-traffic", "envoy-gateway-system")
 AUTHORIZATION = ("security.istio.io/v1", "AuthorizationPolicy")
 EDIT = ("rbac.authorization.k8s.io/v1", "ClusterRole", "iiab-platform-edit", "")
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -73,6 +76,66 @@ MUTATIONS = {
         lambda spec: {"authorization": {"rules": spec["authorization"]["rules"][1:]}},
         ("headers: contradicting-tenant", "headers: two-tenants", "headers: tenant-list", "smuggling: obs-fold"),
         ("headers: jwt-tenant", "tenancy: edge-predict"),
+    ),
+    "underscores pass": Mutation(
+        CLIENTS,
+        lambda spec: {"headers": {"withUnderscoresAction": "Allow"}},
+        ("headers: underscore",),
+        ("headers: contradicting-tenant", "headers: client-id", "headers: hop-by-hop-token"),
+    ),
+    "a client's id is left as it came": Mutation(
+        CLIENTS,
+        lambda spec: {"headers": {"earlyRequestHeaders": None}},
+        ("headers: client-id",),
+        ("headers: claim-tenant", "headers: client-id-of-key", "headers: underscore"),
+    ),
+    "a request id is left as it came": Mutation(
+        CLIENTS,
+        lambda spec: {"headers": {"requestID": "PreserveOrGenerate"}},
+        ("headers: request-id",),
+        ("headers: original-path", "headers: client-id"),
+    ),
+    "answers say whose they are": Mutation(
+        CLIENTS,
+        lambda spec: {"headers": {"lateResponseHeaders": None}},
+        ("headers: server-named",),
+        ("headers: client-id", "headers: underscore"),
+    ),
+    "clients may take their time": Mutation(
+        CLIENTS,
+        lambda spec: {"timeout": None},
+        ("resources: slow-headers", "resources: slow-body"),
+        ("resources: huge-body", "resources: many-connections"),
+    ),
+    "a body may take its time": Mutation(
+        CLIENTS,
+        lambda spec: {"timeout": {"http": {"requestReceivedTimeout": None}}},
+        ("resources: slow-body",),
+        ("resources: slow-headers",),
+    ),
+    "bodies of any length": Mutation(
+        TRAFFIC,
+        lambda spec: {"requestBuffer": None},
+        ("resources: huge-body", "resources: large-body", "resources: large-chunks"),
+        ("resources: slow-body", "resources: huge-header"),
+    ),
+    "bodies of up to a GiB": Mutation(
+        TRAFFIC,
+        lambda spec: {"requestBuffer": {"limit": "1Gi"}},
+        ("resources: large-body", "resources: large-chunks"),
+        ("resources: huge-body",),
+    ),
+    "TLS of any age": Mutation(
+        CLIENTS_TLS,
+        lambda spec: {"tls": {"minVersion": "1.0", "ciphers": ["ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES128-GCM-SHA256"]}},
+        ("bypass: edge-old-tls",),
+        ("bypass: tier-2-none", "headers: underscore"),
+    ),
+    "slashes are left as they came": Mutation(
+        CLIENTS,
+        lambda spec: {"path": {"escapedSlashesAction": "KeepUnchanged", "disableMergeSlashes": True}},
+        ("paths: double-slash", "paths: many-slashes", "paths: slash-encoded", "paths: backslash-encoded"),
+        ("paths: dot-dot", "paths: letters-encoded"),
     ),
     "plaintext in the mesh": Mutation(
         ("security.istio.io/v1", "PeerAuthentication", "default", "istio-system"),

@@ -74,8 +74,8 @@ def status(lab: Tier1, token: str = "", path: str = "/", method: str = "GET", **
 
 
 def verdict(made: Edge) -> tuple[bool, str, str]:
-    ((_, _, conditions),) = made.policies
-    return tuple(conditions["Accepted"])  # type: ignore[return-value]
+    (spoken,) = made.policies
+    return tuple(spoken.conditions["Accepted"])  # type: ignore[return-value]
 
 
 # Tokens
@@ -171,6 +171,25 @@ def test_nobody_else_writes_what_claims_are_copied_to(lab: Tier1, token: str, to
     assert status(lab, token, **{"x-sub": "mallory", "X-Other": "mallory", "x-free": "x"}) == 200
     named = {name: lab.backends["v1"].values(name) for name in ("x-sub", "x-other", "x-free")}
     assert {name: values for name, values in named.items() if values} == {**told, "x-free": ["x"]}
+
+
+def test_what_the_gateway_does_to_headers_leaves_the_claims_alone(lab: Tier1) -> None:
+    """Both are filters of one kind, and each has what is its own."""
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"}
+    headers = {
+        "earlyRequestHeaders": {"remove": ["x-sub"]},
+        "lateResponseHeaders": {"remove": ["server"], "set": [{"name": "x-late", "value": "yes"}]},
+    }
+    clients = {
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
+        "kind": "ClientTrafficPolicy",
+        "metadata": {"name": "clients", "namespace": "gateways"},
+        "spec": {"targetRefs": [target], "headers": headers},
+    }
+    apply(lab, clients, jwt=jwt(provider(A, claimToHeaders=CLAIMS)))
+    answer = ask(lab, **bearer(A.token()), **{"x-sub": "mallory"})
+    assert (answer.status, answer.headers["x-late"]) == (200, "yes") and "server" not in answer.headers
+    assert lab.backends["v1"].values("x-sub") == ["bob"]
 
 
 def test_a_route_is_chosen_anew_by_a_claim(lab: Tier1) -> None:

@@ -1,4 +1,4 @@
-"""Objects of the edge on their way in → or 422, where what each field may hold does not go together."""
+"""Objects of tier 1 on their way in → or 422, where what each field may hold does not go together."""
 
 from __future__ import annotations
 
