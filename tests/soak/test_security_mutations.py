@@ -58,6 +58,12 @@ MUTATIONS = {
         ("jwt: iss-missing", "jwt: iss-wrong", "jwt: iss-slash"),
         ("jwt: aud-wrong", "jwt: foreign", "jwt: tenant-wrong", "jwt: other-key", "jwt: other-issuer", "jwt: other-tenant"),
     ),
+    "another tenant's key verifies too": Mutation(
+        ("v1", "ConfigMap", "identity-jwks", "tenant-a"),
+        "keys of tenant-b",
+        ("jwt: other-key",),
+        ("jwt: other-issuer", "jwt: other-tenant", "jwt: other-key-our-kid", "jwt: platform-key", "jwt: foreign"),
+    ),
     "any valid token will do": Mutation(
         EDGE_POLICY,
         lambda spec: {"authorization": {"defaultAction": "Allow", "rules": None}},
@@ -226,17 +232,21 @@ def switched_off(target: Target, mutation: Mutation) -> Iterator[None]:
     elif mutation.change is None:
         kube.raw("DELETE", path)
     else:
-        kube.raw("PATCH", path, data=json.dumps(changed(before, mutation.change)), headers=MERGE)
+        kube.raw("PATCH", path, data=json.dumps(changed(target, before, mutation.change)), headers=MERGE)
     try:
         yield
     finally:
         restore(target, mutation, before, path)
 
 
-def changed(before: Object, change: Any) -> Object:
+def changed(target: Target, before: Object, change: Any) -> Object:
     if change == "httproutes":
         rule = {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": ["create"]}
         return {"rules": [*before["rules"], rule]}
+    if change == "keys of tenant-b":
+        theirs = target.kube.get("v1", "ConfigMap", "identity-jwks-tenant-b", "envoy-gateway-system") or {}
+        sets = [json.loads(found["data"]["jwks"])["keys"] for found in (before, theirs)]
+        return {"data": {"jwks": json.dumps({"keys": [*sets[0], *sets[1]]})}}
     return {"spec": change(before["spec"])} if callable(change) else change
 
 
