@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .scenarios.security.figures import DENIALS
     from .scenarios.security.tampering import tampered_audit
     from .scenarios.served import Served
-    from .start import preflight, up
+    from .start import plan, preflight, up
     from .target import Target
     from .traffic.client import InferenceClient
     from .traffic.feedback import Feedback
@@ -87,6 +87,7 @@ _WHERE = {
     "kubectl": ".view",
     "load": ".traffic.load.handle",
     "load_panel": ".widgets.load",
+    "plan": ".start",
     "preflight": ".start",
     "proxy_file": ".view",
     "proxy_files": ".view",
