@@ -121,11 +121,17 @@ def rotate_ca(
 
 
 @app.command()
-def token(tenant: Annotated[str, typer.Argument(help="tenant-a, tenant-b, … or admin")]) -> None:
+def token(
+    tenant: Annotated[str, typer.Argument(help="tenant-a, tenant-b, … or admin")],
+    new_key: Annotated[bool, typer.Option("--new-key", help="First make a key that signs from soon on.")] = False,
+    retire_keys: Annotated[
+        bool, typer.Option("--retire-keys", help="First take out all keys but the newest: their tokens end.")
+    ] = False,
+) -> None:
     """Print a signed JWT for a tenant, as the identity service gives it to that tenant's client."""
     from .commands.token import print_token
 
-    print_token(tenant)
+    print_token(tenant, new_key, retire_keys)
 
 
 Model = Annotated[str, typer.Argument(help="Its name.")]

@@ -21,8 +21,8 @@ from .test_request import Tokens
 
 __all__ = ["cas", "edge_ca", "mesh_ca"]
 SECURITY = "security.istio.io/v1"
-ISSUER = "https://identity.inference-in-a-box"
-KEYS = "http://identity.identity.svc.cluster.local/.well-known/jwks.json"
+ISSUER = "https://identity.inference-in-a-box/tenants/tenant-a"
+KEYS = "http://identity.identity.svc.cluster.local/tenants/tenant-a/.well-known/jwks.json"
 COLUMNS = {MODEL: "tenant-a/sklearn-iris", TIER_2: "istio-system/istio-ingressgateway"}
 
 
@@ -97,7 +97,7 @@ def test_keys_are_fetched_as_the_workload_and_only_where_it_may(tokens: Tokens, 
     assert refusal(target, tokens, 401)["details"].startswith("jwt_authn_access_denied{Jwks_remote_fetch_is_failed")
     may = {
         "from": [{"source": {"namespaces": ["tenant-a"]}}],
-        "to": [{"operation": {"methods": ["GET"], "paths": ["/.well-known/jwks.json"]}}],
+        "to": [{"operation": {"methods": ["GET"], "paths": ["/tenants/tenant-a/.well-known/jwks.json"]}}],
     }
     put("AuthorizationPolicy", "identity", "t-keys", rules=[may])
     answered(target, tokens, 200)

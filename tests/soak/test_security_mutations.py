@@ -41,7 +41,7 @@ MUTATIONS = {
     "no token is asked for": Mutation(
         EDGE_POLICY,
         lambda spec: {"jwt": None, "authorization": {"defaultAction": "Allow", "rules": None}},
-        ("jwt: no-token", "jwt: foreign", "jwt: alg-none", "jwt: hs256-public-key", "jwt: expired", "tenancy: edge-predict"),
+        ("jwt: no-token", "jwt: foreign", "jwt: alg-none", "jwt: hs256-public-key", "jwt: expired", "jwt: other-tenant", "headers: tenant", "paths: dot-dot", "tenancy: edge-predict"),
         ("bypass: sidecar-tenant-b",),
     ),
     "any audience will do": Mutation(
@@ -54,13 +54,13 @@ MUTATIONS = {
         EDGE_POLICY,
         lambda spec: provider(spec, issuer=None),
         ("jwt: iss-missing", "jwt: iss-wrong", "jwt: iss-slash"),
-        ("jwt: aud-wrong", "jwt: foreign", "jwt: tenant-wrong"),
+        ("jwt: aud-wrong", "jwt: foreign", "jwt: tenant-wrong", "jwt: other-key", "jwt: other-issuer", "jwt: other-tenant"),
     ),
     "any valid token will do": Mutation(
         EDGE_POLICY,
         lambda spec: {"authorization": {"defaultAction": "Allow", "rules": None}},
-        ("jwt: tenant-wrong", "jwt: scope-wrong", "jwt: tenant-list", "headers: tenant", "paths: dot-dot", "tenancy: edge-metadata"),
-        ("jwt: no-token", "jwt: foreign"),
+        ("jwt: tenant-wrong", "jwt: scope-wrong", "jwt: tenant-list"),
+        ("jwt: no-token", "jwt: foreign", "jwt: crit", "jwt: other-tenant", "headers: tenant", "tenancy: edge-metadata"),
     ),
     "a contradicting x-tenant is not looked at": Mutation(
         EDGE_POLICY,

@@ -122,14 +122,16 @@ class Stage:
 
     @cached_property
     def kit(self) -> Kit:
-        """The platform's own signing key, so that a forged token is wrong in one thing alone."""
+        """The issuers' own signing keys, so that a forged token is wrong in one thing alone."""
         secret = self.target.kube.get("v1", "Secret", "identity-signing-keys", "identity")
         if secret is None:
             raise NotReady("There is no Secret identity/identity-signing-keys.", "look at: iiab status")
-        kid, pem = max((name.removesuffix(".pem"), base64.b64decode(v)) for name, v in secret["data"].items())
-        now = int(time.time())
+        pems = sorted((name.removesuffix(".pem"), base64.b64decode(v)) for name, v in secret["data"].items())
+        latest = {kid.rpartition(".")[0]: forge.signer(kid, pem) for kid, pem in pems}
+        now, ours = int(time.time()), latest[OWNER]
         fresh = claims(self.token(OWNER)) | {"iat": now, "nbf": now, "exp": now + 600}
-        return Kit(fresh, forge.signer(kid, pem), forge.stranger(kid), self.token(OWNER), now)
+        genuine, foreign = self.token(OWNER), forge.stranger(ours.kid)
+        return Kit(fresh, ours, foreign, genuine, now, latest[STRANGER], latest[""])
 
     # Doors
 

@@ -84,7 +84,7 @@ ATTACKS = (
     ),
     Attack(
         "prometheus-tenant", "bypass", "API5:2023", "everybody's metrics, with a tenant's token",
-        replace(_METRICS, bearer="tenant-b"), (EDGE,), ("403",), replace(_METRICS, bearer="admin"),
+        replace(_METRICS, bearer="tenant-b"), (EDGE,), ("401",), replace(_METRICS, bearer="admin"),
     ),
     Attack(
         "prometheus-nobody", "bypass", "API2:2023", "everybody's metrics, without a token",

@@ -24,7 +24,7 @@ _KEYS = Ask("/.well-known/jwks.json", "GET", bearer="", host="identity.inference
 def _opens(id_: str, source: str, tries: str, *headers: tuple[str, str], host: str = "localhost") -> Attack:
     """A stranger's token and a header; the owner's token with the same header passes unless the header is the lie itself."""
     sent = Ask(bearer="tenant-b", headers=headers, host=host)
-    return Attack(id_, "headers", source, tries, sent, (EDGE,), ("403",), _OWN)
+    return Attack(id_, "headers", source, tries, sent, (EDGE,), ("401",), _OWN)
 
 
 def _believed(
