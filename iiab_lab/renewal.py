@@ -71,23 +71,26 @@ def renewed(kube: Kube, name: str, namespace: str, timeout: float, ca: bool = Tr
         raise UsageError(
             f"The Certificate {where} is a CA: what it signed would be trusted no more.", "iiab rotate-ca edge, or mesh"
         )
+    status: Object = {}
     revision = (before.get("status") or {}).get("revision", 0)
-    _ask(kube, name, namespace)
-
-    def through(certificate: Object) -> bool:
-        status = certificate.get("status") or {}
-        conditions = {one["type"]: one for one in status.get("conditions") or ()}
-        issuing = conditions.get("Issuing") or {}
-        if issuing.get("status") == "False":
-            raise NotReady(
-                f"The Certificate {where} was not issued: {issuing.get('message', '')}",
-                f"iiab kubectl describe certificaterequests -n {namespace}",
-            )
-        return status.get("revision", 0) > revision and not issuing and conditions["Ready"]["status"] == "True"
-
-    after = kube.wait((*CERTIFICATES, namespace, name), through, what="renewed", timeout=timeout)
-    status = after["status"]
+    while status.get("revision", 0) <= revision:  # the controller writes the status, too: the last one wins
+        _ask(kube, name, namespace)
+        left = timeout + began - time.monotonic()
+        status = kube.wait((*CERTIFICATES, namespace, name), _is_over, what="renewed", timeout=left)["status"]
     return Renewed(namespace, name, status["revision"], status["notAfter"], time.monotonic() - began)
+
+
+def _is_over(certificate: Object) -> bool:
+    """Nobody works on it; raises NotReady where it was refused."""
+    meta, status = certificate["metadata"], certificate.get("status") or {}
+    conditions = {one["type"]: one for one in status.get("conditions") or ()}
+    issuing, ready = conditions.get("Issuing") or {}, conditions.get("Ready") or {}
+    if issuing.get("status") == "False":
+        raise NotReady(
+            f"The Certificate {meta['namespace']}/{meta['name']} was not issued: {issuing.get('message', '')}",
+            f"iiab kubectl describe certificaterequests -n {meta['namespace']}",
+        )
+    return not issuing and ready.get("status") == "True"
 
 
 def _ask(kube: Kube, name: str, namespace: str) -> None:

@@ -12,12 +12,13 @@ import pytest
 import requests
 
 from iiab_lab import Target, renew, rotate_ca, token
+from iiab_lab.engines.embedded.objects.times import seconds
 from iiab_lab.engines.embedded.rules import pki
 from iiab_lab.traffic.client import InferenceClient
 from iiab_lab.traffic.load.handle import Load, load
 from iiab_lab.traffic.load.phases import Phase
 
-from .lab import Lab
+from .lab import Lab, eventually
 from .test_mesh import MODEL, NAMES, RIGHT, TIER_2, Door, authority, call, issued
 
 RATE = 100
@@ -41,6 +42,11 @@ def busy(target: Target) -> Iterator[Callable[[int], Load]]:
     yield begin
 
 
+def queried(target: Target, expression: str) -> list[float]:
+    found = requests.get(f"{target.prometheus_url}/api/v1/query", params={"query": expression}, timeout=5).json()
+    return [float(series["value"][1]) for series in found["data"]["result"]]
+
+
 def served(target: Target) -> str:
     """What the edge shows to a new connection, PEM; verified by the platform's CA."""
     where = urlsplit(target.gateway_tls_url)
@@ -54,6 +60,8 @@ def test_renewals_fail_no_request(lab: Lab, target: Target, busy: Callable[[int]
     for _ in range(3):
         (edge,), (model,) = renew(target, *EDGE_CERTIFICATE), renew(target, workload, "tenant-a")
     assert served(target) != before and (edge.name, model.name) == (EDGE_CERTIFICATE[0], workload)
+    expires = 'certmanager_certificate_expiration_timestamp_seconds{name="ai-inference-gateway-tls"}'
+    eventually(lambda: queried(target, expires) == [seconds(edge.not_after)], 10)
     told = lab.iiab("renew", "lab-root-ca", "-n", "cert-manager", check=False)
     assert (told.returncode, "iiab rotate-ca edge" in told.stderr) == (2, True)
     assert run.wait().now().seen == {200: 4 * RATE}
@@ -74,8 +82,7 @@ def test_a_rotation_fails_no_request_and_ends_what_the_old_root_signed(
         opens(lab, door, before, after, tmp_path)
     assert before.root not in Path(target.ca).read_text() and served(target)
     assert run.wait().now().seen == {200: 6 * RATE}
-    found = requests.get(f"{target.prometheus_url}/api/v1/query", params={"query": SCRAPED}, timeout=5).json()
-    assert [series["value"][1] for series in found["data"]["result"]] == ["1"]
+    assert queried(target, SCRAPED) == [1]
 
 
 def opens(lab: Lab, door: Door, shown: pki.Authority, trusted: pki.Authority, folder: Path) -> int:

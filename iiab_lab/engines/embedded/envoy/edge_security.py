@@ -16,7 +16,8 @@ from .world import World
 
 Resource = dict[str, Any]
 
-CLEANING = "envoy.filters.http.header_mutation"
+# A name of its own: listeners may have such a filter too, and a route's part goes to every filter of the name.
+CLEANING = "envoy.filters.http.header_mutation/claims"
 ACCEPTED = Verdict(True, "Accepted", "Policy has been accepted.")
 
 
@@ -58,7 +59,7 @@ def filters(security: list[Security]) -> list[Resource]:
     """Envoy Gateway's order: CORS, as a preflight carries no token, then who asks elsewhere, API keys, tokens, bodies, rules."""
     made = [http.http_filter("cors")]  # always: a filter that comes or goes ends the connections of a listener
     if any(CLEANING in one.per_route for one in security):
-        made.append(http.http_filter("header_mutation"))
+        made.append({**http.http_filter("header_mutation"), "name": CLEANING})
     own = {item["name"]: item for one in security for item in one.asking}
     made += [own[name] for name in sorted(own)]
     if any(api_keys.FILTER in one.per_route for one in security):

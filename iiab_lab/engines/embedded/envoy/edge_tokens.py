@@ -142,7 +142,8 @@ class _Keys(NamedTuple):
         return {
             "http_uri": {"uri": source["uri"], "cluster": self.name, "timeout": _PATIENCE},
             "cache_duration": seconds(source.get("cacheDuration", "300s")),
-            "async_fetch": {"failed_refetch_duration": seconds(again)} if again else {},
+            # Not waited for: a server that never answers would hold up every change of the whole edge.
+            "async_fetch": {"fast_listener": True, **({"failed_refetch_duration": seconds(again)} if again else {})},
         }
 
     def _cluster(self, source: Object) -> Resource:

@@ -104,20 +104,18 @@ def _is_pair(seen: Seen) -> Verdict:
 
 
 def _is_of_the_issuer(seen: Seen) -> Verdict:
+    """By the annotations; a root without any is left as it is: what hangs from it would hang from nothing."""
     kind, name, group = certificates.issuer_of(seen.certificate["spec"])
     said = annotations_of(seen.secret or {"metadata": {}})
-    found = [
-        said.get(annotation) or wanted
-        for annotation, wanted in (
-            (certificates.ISSUER_KIND, kind),
-            (certificates.ISSUER_GROUP, group),
-            (certificates.ISSUER_NAME, name),
-        )
-    ]
-    if found == [kind, group, name]:
+    told = any(one in said for one in certificates.ISSUER)
+    held = pki.describe(seen.chain)
+    if not told and held.issuer == held.subject:
         return None
-    message = f'Issuing certificate as Secret was previously issued by "{found[0]}.{found[1]}/{found[2]}"'
-    return "IncorrectIssuer", message
+    by, kind_of, group_of = (said.get(one, "") for one in certificates.ISSUER)
+    found = kind_of or "Issuer", group_of or "cert-manager.io"
+    if found == (kind, group) and (by == name or not told):
+        return None
+    return "IncorrectIssuer", f'Issuing certificate as Secret was previously issued by "{found[0]}.{found[1]}/{by}"'
 
 
 def _is_of_the_certificate(seen: Seen) -> Verdict:

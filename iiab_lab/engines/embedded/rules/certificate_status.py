@@ -54,12 +54,8 @@ def secret(certificate: Object, before: Object | None, request: Object, key: str
     """`before` keeps its type, which cannot change."""
     meta, spec, status = certificate["metadata"], certificate["spec"], request["status"]
     kind, name, group = certificates.issuer_of(spec)
-    annotations = {
-        certificates.NAME: meta["name"],
-        certificates.ISSUER_NAME: name,
-        certificates.ISSUER_KIND: kind,
-        certificates.ISSUER_GROUP: group,
-    }
+    issuer = dict(zip(certificates.ISSUER, (name, kind, group), strict=True))
+    annotations = {certificates.NAME: meta["name"], **issuer}
     data = {"tls.crt": status["certificate"], "tls.key": certificates.encoded(key), "ca.crt": status["ca"]}
     type_ = (before or {}).get("type", "kubernetes.io/tls")
     labels = dict(certificates.MANAGED)

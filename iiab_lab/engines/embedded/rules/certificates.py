@@ -17,7 +17,7 @@ NAME = "cert-manager.io/certificate-name"
 REVISION = "cert-manager.io/certificate-revision"
 PRIVATE_KEY = "cert-manager.io/private-key-secret-name"
 NEXT_KEY = "cert-manager.io/next-private-key"
-ISSUER_NAME, ISSUER_KIND, ISSUER_GROUP = (f"cert-manager.io/issuer-{part}" for part in ("name", "kind", "group"))
+ISSUER = tuple(f"cert-manager.io/issuer-{part}" for part in ("name", "kind", "group"))
 MANAGED = {"controller.cert-manager.io/fao": "true"}  # the label of every Secret that cert-manager writes
 
 

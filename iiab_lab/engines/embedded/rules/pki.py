@@ -135,6 +135,14 @@ def expires(pem: str) -> float:
     return describe(pem).not_valid_after_utc.timestamp()
 
 
+def is_ca(pem: str) -> bool:
+    """Whether the first certificate may sign others; False for what is none."""
+    try:
+        return bool(describe(pem).extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
+    except (ValueError, x509.ExtensionNotFound):
+        return False
+
+
 @lru_cache(maxsize=64)
 def wrong_pair(chain: str, key: str) -> str:
     """Why a proxy would refuse this certificate with this key; "" where it would take them."""

@@ -65,7 +65,8 @@ class Server:
                 outer.seen.append(asked)
                 status, headers, text = answer(asked)
                 self.send_response(status)
-                for name, value in {**headers, "content-length": str(len(text))}.items():
+                self.close_connection = True  # who is stopped answers nobody any more
+                for name, value in {**headers, "connection": "close", "content-length": str(len(text))}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(text.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -172,6 +173,25 @@ def test_nobody_else_writes_what_claims_are_copied_to(lab: Tier1, token: str, to
     assert {name: values for name, values in named.items() if values} == {**told, "x-free": ["x"]}
 
 
+def test_what_the_gateway_does_to_headers_leaves_the_claims_alone(lab: Tier1) -> None:
+    """Both are filters of one kind, and each has what is its own."""
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"}
+    headers = {
+        "earlyRequestHeaders": {"remove": ["x-sub"]},
+        "lateResponseHeaders": {"remove": ["server"], "set": [{"name": "x-late", "value": "yes"}]},
+    }
+    clients = {
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
+        "kind": "ClientTrafficPolicy",
+        "metadata": {"name": "clients", "namespace": "gateways"},
+        "spec": {"targetRefs": [target], "headers": headers},
+    }
+    apply(lab, clients, jwt=jwt(provider(A, claimToHeaders=CLAIMS)))
+    answer = ask(lab, **bearer(A.token()), **{"x-sub": "mallory"})
+    assert (answer.status, answer.headers["x-late"]) == (200, "yes") and "server" not in answer.headers
+    assert lab.backends["v1"].values("x-sub") == ["bob"]
+
+
 def test_a_route_is_chosen_anew_by_a_claim(lab: Tier1) -> None:
     for name in ("v1", "v2"):
         lab.backend(name)
@@ -285,6 +305,15 @@ def test_a_new_key_of_a_service_is_fetched_before_it_is_needed(lab: Tier1) -> No
         published[0], asked = A.jwks(), len(server.seen)
         lab.until(lambda: len(server.seen) > asked + 1)
         assert [status(lab, A.token(key=key)) for key in (1, 2)] == [200, 200]
+
+
+def test_who_is_asked_for_keys_and_never_answers_holds_up_nobody_else(lab: Tier1) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        theirs = provider(A, remoteJWKS={"uri": KEYS})
+        apply(lab, *keys_at(silent.getsockname()[1]), jwt=jwt(provider(B, claimToHeaders=CLAIMS), theirs))
+        assert status(lab, B.token()) == 200 and lab.backends["v1"].values("x-sub") == ["bob"]
 
 
 # Authorizers

@@ -72,6 +72,11 @@ def _spec(**changes: Any) -> Spoil:
     return lambda of, made, request: of["spec"].update(changes)
 
 
+def _untold(made: Any) -> None:
+    for one in certificates.ISSUER:
+        del made["metadata"]["annotations"][one]
+
+
 def _without_request(of: Any, made: Any, request: Any) -> None:
     of["spec"]["dnsNames"] = ["other.example"]
     made["unseen"] = True
@@ -85,6 +90,7 @@ SPOILS: dict[str, Spoil] = {
     "another's key": lambda of, made, request: made["data"].update({"tls.key": secret(of)[0]["data"]["tls.key"]}),
     "rubbish": lambda of, made, request: made["data"].update({"tls.crt": certificates.encoded("rubbish")}),
     "another issuer": _spec(issuerRef={"name": "other"}),
+    "an issuer nobody told of": lambda of, made, request: _untold(made),
     "another certificate's": lambda of, made, request: made["metadata"]["annotations"].update(
         {certificates.NAME: "other"}
     ),
@@ -123,6 +129,7 @@ CHANGED = "Fields on existing CertificateRequest resource not up to date: "
         ("another's key", "InvalidKeyPair", "a private key that does not match the certificate"),
         ("rubbish", "InvalidCertificate", "Issuing certificate as Secret contains an invalid certificate"),
         ("another issuer", "IncorrectIssuer", 'previously issued by "ClusterIssuer.cert-manager.io/ca"'),
+        ("an issuer nobody told of", "IncorrectIssuer", 'previously issued by "Issuer.cert-manager.io/"'),
         ("another certificate's", "IncorrectCertificate", 'Secret was issued for "other".'),
         ("another algorithm", "SecretMismatch", "not up to date for spec: [spec.privateKey.algorithm]"),
         ("another size", "SecretMismatch", "not up to date for spec: [spec.privateKey.size]"),
@@ -139,6 +146,12 @@ def test_why_a_certificate_is_issued_anew(how: str, reason: str, message: str) -
     found = policies.to_issue(spoilt(how)) or ("", "")
     assert found[0] == reason and message in found[1]
     assert (policies.not_ready(spoilt(how)) is None) == (how in ("due", "not due"))
+
+
+def test_a_root_nobody_told_the_issuer_of_stays() -> None:
+    of = certificate(commonName="ca", dnsNames=[], isCA=True)
+    data = {"tls.crt": certificates.encoded(CA.chain), "tls.key": certificates.encoded(CA.key)}
+    assert policies.to_issue(policies.Seen(of, {"metadata": {}, "data": data}, None, NOW)) is None
 
 
 def test_an_expired_certificate_is_not_ready() -> None:
