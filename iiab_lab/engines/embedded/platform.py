@@ -115,7 +115,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
         manager.start()
         stack.push_async_callback(manager.stop)
-        for always in (_lag(metrics), keep(home / "logs"), machine.meter.keep()):
+        for always in (_lag(metrics), keep(home / "logs"), machine.meter.keep(), machine.memory_limits.keep()):
             stack.callback(asyncio.create_task(always).cancel)
         yield Parts(store, machine, metrics)
 

@@ -94,7 +94,8 @@ class Round:
             args = tuple(pod_volumes.expand(arg, environment) for arg in container.get("args") or ())
             environment |= service_names.environment(args, self._lookup, self._listed)
             ports = tuple(port["containerPort"] for port in container.get("ports") or ())
-            made = Container(container["name"], container.get("image", ""), attempt, ports, args, environment)
+            image, memory = container.get("image", ""), rules.memory_limit(container)
+            made = Container(container["name"], image, attempt, ports, args, environment, memory)
             await self._processes.start(self._sandbox, made)
         except UnknownImage as error:
             return await self._waits(container, before, "ErrImagePull", str(error))

@@ -130,8 +130,8 @@ def test_every_quota_of_the_namespace_holds_and_none_of_another(ns: Space, kube:
 
 
 def test_a_crowd_never_gets_past_a_quota(ns: Space, server: Running) -> None:
-    """A quota counts what is on its way to the disk too: of twenty at once, five."""
-    ns.quota("five", {"count/secrets": "5"})
+    """A quota counts what is on its way to the disk too: of a hundred creates, ten."""
+    ns.quota("ten", {"count/secrets": "10"})
 
     def create(index: int) -> int:
         try:
@@ -140,11 +140,11 @@ def test_a_crowd_never_gets_past_a_quota(ns: Space, server: Running) -> None:
             return error.code
         return 201
 
-    with ThreadPoolExecutor(10) as crowd:
-        codes = sorted(crowd.map(create, range(20)))
-    assert codes == [201] * 5 + [403] * 15
-    assert len(ns.kube.list("v1", "Secret", ns.name)) == 5
-    eventually(lambda: ns.used("five") == {"count/secrets": "5"})
+    with ThreadPoolExecutor(100) as crowd:
+        codes = sorted(crowd.map(create, range(100)))
+    assert codes == [201] * 10 + [403] * 90
+    assert len(ns.kube.list("v1", "Secret", ns.name)) == 10
+    eventually(lambda: ns.used("ten") == {"count/secrets": "10"})
 
 
 def test_an_update_may_shrink_past_a_quota_but_not_grow(ns: Space) -> None:
