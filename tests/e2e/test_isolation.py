@@ -1,4 +1,5 @@
-"""What keeps Pods apart on a running platform: a NetworkPolicy cuts off whom it does not let in, a memory hog dies alone."""
+"""What keeps tenants apart on a running platform: a NetworkPolicy cuts off whom none lets in, a quota counts published models, a
+memory hog dies alone."""
 
 from __future__ import annotations
 
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 import requests
 
-from iiab_lab import Target, who_may_call
+from iiab_lab import Target, audit, who_may_call
 
 from .lab import PREDICT, SETOSA, Lab, eventually
+from .management import Management
 from .test_request import Tokens
 
 NETWORKING = "networking.k8s.io/v1"
@@ -64,8 +66,15 @@ def test_a_network_policy_cuts_off_whom_none_lets_in(tokens: Tokens, target: Tar
     answers(200)
     put(NETWORKING, "NetworkPolicy", "t-nobody", spec={"podSelector": IRIS})
     answers(503)
-    refused = eventually(lambda: [one for one in cut_off(target) if INGRESS.rpartition("/")[2] in str(one["peer"])])
+    # What waits in the activator comes from there; once that knows the Pod again, tier 2 calls it itself.
+    refused = eventually(
+        lambda: (
+            predict(target, tokens["tenant-a"]) == 503
+            and [line for line in cut_off(target) if str(line["peer"]).endswith("/sa/istio-ingressgateway")]
+        )
+    )
     assert refused[0]["details"] == "rbac_access_denied_matched_policy[ns[tenant-a]-networkpolicies[t-nobody]]"
+    eventually(lambda: "NetworkPolicy tenant-a/t-nobody" in set(audit(target, tenant="tenant-a")["policy"]))
     assert who_may_call(target, path=PREDICT).why(INGRESS, COLUMN).reason == "no NetworkPolicy lets it connect"
     tier_2 = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "istio-system"}}}
     gateway = tier_2 | {"podSelector": {"matchLabels": {"istio": "ingressgateway"}}}
@@ -74,6 +83,21 @@ def test_a_network_policy_cuts_off_whom_none_lets_in(tokens: Tokens, target: Tar
     answers(200)
     told = who_may_call(target, path=PREDICT)
     assert (told.frame.loc[INGRESS, COLUMN], told.frame.loc["tenant-b/default", COLUMN]) == ("allowed", "denied")
+
+
+def test_a_quota_of_published_models_holds_at_the_management_service(
+    lab: Lab, tokens: Tokens, target: Target, put: Any
+) -> None:
+    """Each publication has one ReferenceGrant in its tenant's namespace: that is what a quota counts."""
+    counted = "count/referencegrants.gateway.networking.k8s.io"
+    put("v1", "ResourceQuota", "t-published", spec={"hard": {counted: "0"}})
+    owner = Management(lab, tokens["tenant-a"])
+    refused = owner.call("POST", "/api/models/sklearn-iris/publish", {"config": {"tenantId": "tenant-a"}})
+    assert refused.status_code == 403 and refused.json()["error"] == "A quota of the tenant is used up"
+    limited = f"exceeded quota: t-published, requested: {counted}=1, used: {counted}=0, limited: {counted}=0"
+    assert limited in refused.json()["details"]
+    left = target.kube.list("v1", "ConfigMap", "tenant-a", "app=published-model")
+    assert left == [] and owner.call("GET", "/api/models/sklearn-iris/publish").status_code == 404
 
 
 class Hog:

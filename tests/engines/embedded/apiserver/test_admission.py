@@ -120,6 +120,30 @@ def test_a_scope_says_which_pods_count(ns: Space, scope: str, counted: dict[str,
     eventually(lambda: ns.used("q") == {"pods": "1"})
 
 
+@pytest.mark.parametrize(
+    ("hard", "scopes", "said"),
+    [
+        ({"gpus": "1"}, (), 'spec.hard[gpus]: Invalid value: "gpus": must be a standard resource for quota'),
+        ({"pods": "1500m"}, (), 'spec.hard[pods]: Invalid value: "1500m": must be an integer'),
+        ({"pods": "1"}, ("BestEffort", "NotBestEffort"), "spec.scopes: Invalid value: "),
+        ({"requests.cpu": "1"}, ("BestEffort",), "unsupported scope applied to resource"),
+        ({"services": "1"}, ("Terminating",), "unsupported scope applied to resource"),
+    ],
+)
+def test_a_quota_that_means_nothing_is_refused(ns: Space, hard: Any, scopes: tuple[str, ...], said: str) -> None:
+    code, reason, message = refusal(lambda: ns.quota("q", hard, *scopes))
+    assert (code, reason) == (422, "Invalid") and said in message
+
+
+def test_a_quota_takes_what_others_count_and_keeps_its_scopes(ns: Space) -> None:
+    ns.quota("q", {"pods": "1", "requests.cpu": "1", "limits.ephemeral-storage": "1Gi"}, "NotTerminating")
+    ns.quota("r", {"count/httproutes.gateway.networking.k8s.io": "1", "requests.example.com/gpu": "2"})
+    change = {"spec": {"scopes": ["Terminating"]}}
+    path = f"{ns.path}/resourcequotas/q"
+    kind = {"Content-Type": "application/merge-patch+json"}
+    assert "field is immutable" in refusal(lambda: ns.kube.raw("PATCH", path, json=change, headers=kind))[2]
+
+
 def test_every_quota_of_the_namespace_holds_and_none_of_another(ns: Space, kube: Kube) -> None:
     ns.quota("wide", {"pods": "5"})
     ns.quota("narrow", {"count/pods": "1"})
