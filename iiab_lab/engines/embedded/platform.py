@@ -119,7 +119,8 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         manager.start()
         stack.push_async_callback(manager.stop)
         metrics.registry.register(CertificateMetrics(client))
-        for always in (_lag(metrics), keep(home / "logs"), machine.meter.keep(), _follow_ca(client, home / "ca.crt")):
+        upkeep = (machine.meter.keep(), machine.memory_limits.keep(), _follow_ca(client, home / "ca.crt"))
+        for always in (_lag(metrics), keep(home / "logs"), *upkeep):
             stack.callback(asyncio.create_task(always).cancel)
         yield Parts(store, machine, metrics)
 
