@@ -52,9 +52,10 @@ def confined(path: str, given: Params, namespace: str) -> Call:
 
 
 def targets(upstream: Upstream, namespace: str) -> dict[str, Any]:
-    """What is scraped of the namespace; of what is not scraped, nothing is told."""
+    """What is scraped of the namespace, without how it was discovered; of what is not scraped, nothing is told."""
     found = upstream.get("targets", [("state", "active")]).data()["activeTargets"]
-    return {"activeTargets": [one for one in found if one["labels"].get(LABEL) == namespace], "droppedTargets": []}
+    own = [one | {"discoveredLabels": {}} for one in found if one["labels"].get(LABEL) == namespace]
+    return {"activeTargets": own, "droppedTargets": []}
 
 
 def metadata(upstream: Upstream, namespace: str, metric: str) -> dict[str, list[dict[str, str]]]:
