@@ -13,10 +13,11 @@ from typing import Any
 import jwt
 from fastapi import Request
 
+from .. import tokens
 from .errors import Refused
 from .platform import CONFIG_MAP, NAMESPACE, Object, Platform
 
-ISSUER, AUDIENCE, LABEL = "https://identity.inference-in-a-box", "inference-in-a-box", "iiab.lab/tenant"
+LABEL = "iiab.lab/tenant"
 _KEYS = ("identity-jwks", "identity")
 
 
@@ -61,13 +62,9 @@ class Callers:
 
     def verify(self, token: str) -> Object:
         try:
-            key = self._key(str(jwt.get_unverified_header(token).get("kid", "")))
-            claims: Object = jwt.decode(
-                token, key, ["RS256"], audience=AUDIENCE, issuer=ISSUER, options={"require": ["exp", "iat", "sub"]}
-            )
+            return tokens.claims(token, self._key(tokens.kid(token)))
         except (jwt.PyJWTError, ValueError) as error:
             raise Refused(403, "Invalid token", f"{error}; get a new one: iiab token TENANT") from error
-        return claims
 
     def namespace(self, tenant: str) -> str:
         """Raises 404 for a tenant there is not."""

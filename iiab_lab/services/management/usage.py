@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from .edge import NAME, NAMESPACE
 from .errors import Refused
-from .platform import ENDPOINTS, POD, Platform
+from .platform import POD, Platform
 from .published import objects
 from .published.publication import Publication
 
@@ -50,11 +50,7 @@ class Prometheus:
         return float(found[0]["value"][1]) if found else 0.0
 
     def url(self) -> str:
-        for piece in self._platform.list(ENDPOINTS, "monitoring", "kubernetes.io/service-name=prometheus"):
-            for endpoint in piece["endpoints"]:
-                if (endpoint.get("conditions") or {}).get("ready"):
-                    return f"http://{endpoint['addresses'][0]}:{piece['ports'][0]['port']}"
-        raise Refused(503, "Prometheus is not ready", "kubectl get pods -n monitoring")
+        return self._platform.address("monitoring", "prometheus")
 
 
 def selector(publication: Publication) -> str:
