@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .plots.prometheus import Prometheus
     from .plots.rollout import course, watch_rollout
     from .plots.usage import usage, usage_chart
+    from .renewal import renew, rotate_ca
     from .rollout.ab import ab
     from .rollout.criteria import Criterion
     from .rollout.driver import Rollout
@@ -90,6 +91,8 @@ _WHERE = {
     "preflight": ".start",
     "proxy_file": ".view",
     "proxy_files": ".view",
+    "renew": ".renewal",
+    "rotate_ca": ".renewal",
     "shares": ".rollout.share",
     "show": ".plots.live",
     "source": ".view",

@@ -67,12 +67,13 @@ class Prometheus:
         return self.between(query, now - 60 * minutes, now, step)
 
     def between(self, query: str, since: float, until: float, step: float = 1.0) -> pandas.DataFrame:
-        """The same of two moments in seconds since the epoch."""
+        """The same of two moments in seconds since the epoch; where nothing was measured for a while, a row of NaN says so."""
         import pandas
 
         found = self.courses(query, since, until, step)
         names = _names([labels for labels, _ in found])
-        return pandas.DataFrame({name: course for name, (_, course) in zip(names, found, strict=True)})
+        columns = {name: course for name, (_, course) in zip(names, found, strict=True)}
+        return _interrupted(pandas.DataFrame(columns), pandas.Timedelta(seconds=step))
 
     def courses(
         self, query: str, since: float, until: float, step: float = 1.0
@@ -142,3 +143,11 @@ def _names(metrics: list[dict[str, str]]) -> list[str]:
     """Only the labels in which the series differ; `value` for a single one."""
     differing = sorted({label for metric in metrics for label in metric if len({m.get(label) for m in metrics}) > 1})
     return [", ".join(metric.get(label, "–") for label in differing) or "value" for metric in metrics]
+
+
+def _interrupted(frame: pandas.DataFrame, step: pandas.Timedelta) -> pandas.DataFrame:
+    """A line would else be drawn through what nobody measured."""
+    if frame.empty:
+        return frame
+    gaps = frame.index[frame.index.to_series().diff() > 1.5 * step]
+    return frame.reindex(frame.index.union(gaps - step)) if len(gaps) else frame

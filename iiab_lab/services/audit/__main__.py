@@ -1,4 +1,4 @@
-"""`python -m iiab_lab.services.audit --pods=FOLDER --api=FILE --stream=FOLDER --seal=FOLDER [--keys=FILE] [--port=8080]
+"""`python -m iiab_lab.services.audit --pods=FOLDER --api=FILE --stream=FOLDER --seal=FOLDER [--keys=FOLDER] [--port=8080]
 [--days=30] [--total-mib=1024] [--segment-mib=16]`: follows the logs of the node until SIGTERM."""
 
 from __future__ import annotations
@@ -87,8 +87,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--api", type=Path, required=True, help="the API server's audit log")
     parser.add_argument("--stream", type=Path, required=True, help="the folder of the stream")
     parser.add_argument("--seal", type=Path, required=True, help="the folder of the key that seals it")
-    keys = Path("/var/run/identity/jwks")
-    parser.add_argument("--keys", type=Path, default=keys, help="the identity service's key set, for tenants' own view")
+    keys = Path("/var/run/identity")
+    parser.add_argument(
+        "--keys", type=Path, default=keys, help="the folder of the identity service's key sets, for tenants' own view"
+    )
     parser.add_argument("--port", type=int, default=8080, help="metrics, and tenants' own view")
     parser.add_argument("--days", type=float, default=30.0, help="a segment older than this goes")
     parser.add_argument("--total-mib", type=int, default=1024, help="beyond this the oldest segments go")

@@ -1,6 +1,6 @@
 """HTTP ⇄ the stream: /metrics for Prometheus, /requests for a tenant, who is told its own by its own token.
 
-The service has no account to ask the API with: the keys of tokens come as a mounted file. A tenant is named as its namespace is.
+The service has no account to ask the API with: the keys of tokens come as mounted files. A tenant is named as its namespace is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DECISIONS = ("", ALLOWED, DENIED, ERROR)
 
 
 class Door:
-    """A WSGI application. `keys` is the file of the identity service's key set."""
+    """A WSGI application. `keys` is the folder of the identity service's key sets."""
 
     def __init__(self, stream: Path, keys: Path, registry: CollectorRegistry) -> None:
         self._stream, self._keys, self._metrics = stream, keys, make_wsgi_app(registry)
@@ -57,10 +57,16 @@ class Door:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise ValueError("send: Authorization: Bearer TOKEN")
-        tenant = tokens.claims(token, jwt.PyJWKSet.from_json(self._keys.read_text())[tokens.kid(token)]).get("tenant")
-        if not isinstance(tenant, str) or not tenant:
-            raise ValueError("it is of no tenant")
+        claims = tokens.verified(token, self._key)
+        tenant = tokens.tenant_of(claims)
+        if not tenant or claims.get("tenant") != tenant:
+            raise ValueError("it is of no tenant, or of another than its issuer's")
         return tenant
+
+    def _key(self, tenant: str, kid: str) -> jwt.PyJWK:
+        """The files are followed by whoever mounts them; they are small, and read for each request."""
+        sets = {file.name: file.read_text() for file in self._keys.glob("*jwks")}
+        return tokens.keys(sets)[tenant, kid]
 
 
 def _refused(status: int, error: str, details: str) -> tuple[str, bytes]:

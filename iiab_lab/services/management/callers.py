@@ -1,11 +1,10 @@
-"""A request's bearer token → who calls: the admin or one tenant, by the identity service's signature alone.
+"""A request's bearer token → who calls: the admin or one tenant, by its issuer's signature alone.
 
-Nothing in a body, a path or a header changes who it is. A tenant has one namespace: the one labelled with its name.
+A tenant's issuer speaks for no other tenant, and none of them for the admin. Nothing in a body, a path or a header changes who it is. A tenant has one namespace: the one labelled with its name.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import jwt
 from fastapi import Request
 
 from .. import tokens
+from ..tokens import tenant_of
 from .errors import Refused
 from .platform import CONFIG_MAP, NAMESPACE, Object, Platform
 
@@ -39,7 +39,7 @@ class Caller:
 class Callers:
     def __init__(self, platform: Platform) -> None:
         self._platform, self._lock = platform, threading.Lock()
-        self._keys: dict[str, jwt.PyJWK] = {}
+        self._keys: tokens.Keys = {}
 
     def identify(self, request: Request) -> Caller:
         """Raises 401 without a token, 403 with one that is not good: the original's codes."""
@@ -53,16 +53,16 @@ class Callers:
 
     def of(self, token: str) -> Caller:
         claims = self.verify(token)
-        roles, tenant = claims.get("roles") or [], str(claims.get("tenant", ""))
-        if "admin" in roles:
+        roles, tenant = claims.get("roles") or [], tenant_of(claims)
+        if not tenant and "admin" in roles:
             return Caller(str(claims["sub"]), "", "", token, claims)
-        if not tenant:
-            raise Refused(403, "Invalid token", "it is of no tenant")
+        if not tenant or claims.get("tenant") != tenant:
+            raise Refused(403, "Invalid token", "it is of no tenant, or of another than its issuer's")
         return Caller(str(claims["sub"]), tenant, self.namespace(tenant), token, claims)
 
     def verify(self, token: str) -> Object:
         try:
-            return tokens.claims(token, self._key(tokens.kid(token)))
+            return tokens.verified(token, self._key)
         except (jwt.PyJWTError, ValueError) as error:
             raise Refused(403, "Invalid token", f"{error}; get a new one: iiab token TENANT") from error
 
@@ -78,13 +78,11 @@ class Callers:
         listed = self._platform.list(NAMESPACE, labels=LABEL)
         return {item["metadata"]["labels"][LABEL]: item["metadata"]["name"] for item in listed}
 
-    def _key(self, kid: str) -> Any:
-        """A key that is not known yet may be new: the set is read again."""
+    def _key(self, tenant: str, kid: str) -> Any:
+        """A key that is not known yet may be new: the sets are read again."""
         with self._lock:
-            if kid not in self._keys:
-                found = self._platform.get(CONFIG_MAP, *_KEYS)
-                listed = json.loads(((found or {}).get("data") or {}).get("jwks", '{"keys": []}'))["keys"]
-                self._keys = {key["kid"]: jwt.PyJWK(key) for key in listed}
-            if kid not in self._keys:
-                raise jwt.InvalidTokenError("it is signed with no key of the identity service")
-            return self._keys[kid].key
+            if (tenant, kid) not in self._keys:
+                self._keys = tokens.keys((self._platform.get(CONFIG_MAP, *_KEYS) or {}).get("data") or {})
+            if (tenant, kid) not in self._keys:
+                raise jwt.InvalidTokenError("it is signed with no key of its issuer")
+            return self._keys[tenant, kid].key

@@ -21,7 +21,7 @@ from iiab_lab.services.tokens import AUDIENCE, ISSUER
 
 from .facts import fact
 
-KEY = rsa.generate_private_key(65537, 2048)
+KEY, KEY_OF_B, PLATFORMS = (rsa.generate_private_key(65537, 2048) for _ in range(3))
 A, B = "tenant-a", "tenant-b"
 
 
@@ -65,10 +65,10 @@ def test_the_newest_that_fit_are_told(tmp_path: Path) -> None:
 
 @pytest.fixture
 def door(tmp_path: Path) -> Callable[..., Any]:
-    keys = tmp_path / "jwks"
-    public = jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key(), as_dict=True) | {"kid": "k"}
-    keys.write_bytes(orjson.dumps({"keys": [public]}))
-    app: Any = Door(stream(tmp_path / "stream"), keys, CollectorRegistry())
+    for name, key in (("tenant-a.jwks", KEY), ("tenant-b.jwks", KEY_OF_B), ("jwks", PLATFORMS)):
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": "k"}
+        (tmp_path / name).write_bytes(orjson.dumps({"keys": [public]}))
+    app: Any = Door(stream(tmp_path / "stream"), tmp_path, CollectorRegistry())
 
     def ask(token: str, query: str = "", path: str = "/requests") -> tuple[int, Any]:
         environ: dict[str, Any] = {"QUERY_STRING": query, "PATH_INFO": path}
@@ -84,7 +84,14 @@ def door(tmp_path: Path) -> Callable[..., Any]:
 def token(**changes: Any) -> str:
     now = int(time.time())
     key = changes.pop("key", KEY)
-    said = {"iss": ISSUER, "aud": AUDIENCE, "sub": A, "tenant": A, "iat": now, "exp": now + 60} | changes
+    said = {
+        "iss": f"{ISSUER}/tenants/{A}",
+        "aud": AUDIENCE,
+        "sub": A,
+        "tenant": A,
+        "iat": now,
+        "exp": now + 60,
+    } | changes
     return "Bearer " + jwt.encode({k: v for k, v in said.items() if v}, key, "RS256", headers={"kid": "k"})
 
 
@@ -92,7 +99,10 @@ def test_a_token_is_told_its_own_tenants_requests_whatever_it_asks(door: Callabl
     status, body = door(token(), "tenant=tenant-b&limit=2")
     said = orjson.loads(body)
     assert status == 200 and said["total"] == 2 and [row["resource"] for row in said["requests"]][1] == "/platform"
-    assert orjson.loads(door(token(tenant=B))[1])["requests"][0]["resource"] == "/b-own"
+    assert (
+        orjson.loads(door(token(iss=f"{ISSUER}/tenants/{B}", tenant=B, key=KEY_OF_B))[1])["requests"][0]["resource"]
+        == "/b-own"
+    )
     assert door("", path="/metrics")[0] == 200 and door(token(), path="/x")[0] == 404
 
 
@@ -108,6 +118,10 @@ def test_a_token_is_told_its_own_tenants_requests_whatever_it_asks(door: Callabl
         token(exp=""),
         token(aud="another"),
         token(iss="https://another"),
+        token(tenant=B),
+        token(iss=f"{ISSUER}/tenants/{B}", tenant=B),
+        token(iss=ISSUER, key=PLATFORMS),
+        token(iss=ISSUER, tenant="", roles=["admin"], key=PLATFORMS),
         token(key=rsa.generate_private_key(65537, 2048)),
     ],
 )

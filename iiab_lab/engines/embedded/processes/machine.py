@@ -84,7 +84,9 @@ class Machine:
         environment, folder = self._environment(pod, container), pod.folder
         arguments = tuple(self._rewritten(pod, expand(word, environment)) for word in container.args)
         if program.proxy:
+            # It alone is not confined: nothing of whoever wrote the Pod goes into it, its variables as little as its arguments.
             arguments, folder = self._proxies.prepare(sandbox.key, pod.ports, log)
+            environment = _basics(pod.folder)
         argv = (*program.argv, *arguments)
         if pod.sandbox.confined and not program.proxy:
             argv, environment = self._confined(pod, container, program.network, argv, environment)
