@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .plots.live import show
     from .plots.prometheus import Prometheus
     from .plots.rollout import course, watch_rollout
+    from .plots.usage import usage, usage_chart
     from .renewal import renew, rotate_ca
     from .rollout.ab import ab
     from .rollout.criteria import Criterion
@@ -103,6 +104,8 @@ _WHERE = {
     "train_tree": ".models.by_hand",
     "trace": ".scenarios.hops",
     "up": ".start",
+    "usage": ".plots.usage",
+    "usage_chart": ".plots.usage",
     "verify_audit": ".audit",
     "watch": ".plots.autoscaling",
     "watch_rollout": ".plots.rollout",

@@ -1,7 +1,7 @@
 """Namespaces labelled `iiab.lab/tenant` → one OAuth client each, its secret in that namespace, its issuer's key set beside it.
 
 The platform's own admin is a client too; its secret lies beside the signing keys. A namespace labelled `iiab.lab/jwks` gets
-key sets alone: "true" the platform's, and "tenants" one for each tenant's issuer too.
+key sets alone: "true" the platform's, "tenants" one for each tenant's issuer too, "together" all of them in one object.
 
 What a tenant writes into its Secret can change its own secret and nothing else: who it is, the label on its namespace says,
 which only an administrator sets.
@@ -26,7 +26,7 @@ from .keys import KeyRing
 log = logging.getLogger(__name__)
 
 LABEL, SECRET, JWKS = "iiab.lab/tenant", "identity-client", "identity-jwks"
-READERS, EVERY = "iiab.lab/jwks", "tenants"
+READERS, EVERY, TOGETHER = "iiab.lab/jwks", "tenants", "together"
 ADMIN, TENANT = "admin", "tenant"
 ADMIN_SECRET = "identity-admin-client"  # noqa: S105 - a name
 _WATCH_SECONDS, _RETRY_SECONDS = 300, 1.0
@@ -127,7 +127,8 @@ class Clients:
             platform = {"jwks": json.dumps(self._keys.jwks())}
             for reader in self._core.list_namespace(label_selector=READERS).items:
                 name, wanted = reader.metadata.name, reader.metadata.labels[READERS]
-                more = {f"{tenant}.jwks": own for tenant, own in sets.items()} if name == self._namespace else {}
+                together = name == self._namespace or wanted == TOGETHER
+                more = {f"{tenant}.jwks": own for tenant, own in sets.items()} if together else {}
                 self._try(name, JWKS, platform | more)
                 for tenant, own in sets.items() if wanted == EVERY else ():
                     self._try(name, f"{JWKS}-{tenant}", {"jwks": own})
