@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .scenarios.served import Served
     from .start import preflight, up
     from .target import Target
+    from .tenants import add_tenant, remove_tenant, tenants
     from .traffic.client import InferenceClient
     from .traffic.feedback import Feedback
     from .traffic.identity import claims, token
@@ -74,6 +75,7 @@ _WHERE = {
     "Step": ".rollout.steps",
     "Target": ".target",
     "ab": ".rollout.ab",
+    "add_tenant": ".tenants.lives",
     "agreement": ".rollout.shadow",
     "apply": ".view",
     "attack": ".scenarios.security.catalogue",
@@ -91,6 +93,7 @@ _WHERE = {
     "preflight": ".start",
     "proxy_file": ".view",
     "proxy_files": ".view",
+    "remove_tenant": ".tenants.lives",
     "renew": ".renewal",
     "rotate_ca": ".renewal",
     "shares": ".rollout.share",
@@ -99,6 +102,7 @@ _WHERE = {
     "split": ".models.iris",
     "stop_all": ".follow",
     "tampered_audit": ".scenarios.security.tampering",
+    "tenants": ".tenants.lives",
     "timeline": ".scenarios.hops",
     "token": ".traffic.identity",
     "train_tree": ".models.by_hand",
