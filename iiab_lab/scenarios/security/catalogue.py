@@ -40,6 +40,14 @@ class Tried(NamedTuple):
     control: Outcome
 
 
+class Verdict(NamedTuple):
+    """`observed`: the status, the layer that decided, and what is wrong beside them."""
+
+    held: bool
+    observed: str
+    evidence: str
+
+
 def attacks(only: Collection[str] = ()) -> list[Attack]:
     """All, or those of some kinds or names (`jwt`, `jwt: alg-none`); raises UsageError for what there is not."""
     listed: list[Attack] = [one for kind in KINDS for one in import_module(f".attacks.{kind}", __package__).ATTACKS]
@@ -89,10 +97,10 @@ def _tried(stage: Stage, chosen: Sequence[Attack]) -> list[Tried]:
 
 
 def _try(stage: Stage, one: Attack) -> Tried:
-    return Tried(one, _sent(stage, one.send), _sent(stage, one.control))
+    return Tried(one, sent(stage, one.send), sent(stage, one.control))
 
 
-def _sent(stage: Stage, send: Send) -> Outcome:
+def sent(stage: Stage, send: Send) -> Outcome:
     """What cannot be sent at all is an outcome too: it fails its row and no other."""
     try:
         return send(stage)
@@ -109,6 +117,12 @@ def _proof(attack: Attack, tried: Sequence[Tried], grown: dict[str, float]) -> s
 
 
 def _row(report: Report, one: Tried, lines: Sequence[evidence.Line], metric: str) -> None:
+    verdict = judged(one, lines, metric)
+    report.add(one.attack.name, one.attack.expected, verdict.observed, verdict.held, verdict.evidence)
+
+
+def judged(one: Tried, lines: Sequence[evidence.Line], metric: str) -> Verdict:
+    """`lines` are those of the hops, `metric` what grew where there are none."""
     attack, outcome = one.attack, one.outcome
     layer, essence = evidence.decided(lines)
     if outcome.layer:
@@ -119,7 +133,7 @@ def _row(report: Report, one: Tried, lines: Sequence[evidence.Line], metric: str
     wrong = [*_leaks(attack, told), *_uncontrolled(attack, one.control)]
     held = outcome.status in attack.statuses and layer in attack.layers and not wrong
     observed = f"{outcome.status} @ {layer or 'nobody told'}" + "".join(f"; {why}" for why in wrong)
-    report.add(attack.name, attack.expected, observed, held, f"{essence or outcome.said}"[:_ESSENCE])
+    return Verdict(held, observed, f"{essence or outcome.said}"[:_ESSENCE])
 
 
 def _leaks(attack: Attack, told: str) -> list[str]:
