@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...plots.figure import COLOURS, Panel, layout
@@ -25,7 +26,7 @@ def matrix(attempts: pandas.DataFrame) -> Any:
         x=roads,
         y=[f"{actor} → {owner}" for actor, owner in pairs],
         z=[[_STATES.index(state) for state, _ in row] for row in cells],
-        text=[[f"{_SIGNS[state]}<br>{count}" for state, count in row] for row in cells],
+        text=[[f"{_SIGNS[state]}<br>{count}" if count else "" for state, count in row] for row in cells],
         texttemplate="%{text}",
         hovertemplate="%{y} by %{x}: %{text}<extra></extra>",
         zmin=0,
@@ -39,6 +40,39 @@ def matrix(attempts: pandas.DataFrame) -> Any:
     made.update_xaxes(title_text="road, and attempts", side="top", type="category")
     made.update_yaxes(title_text="who tries → whose it is", type="category", autorange="reversed", rangemode="normal")
     return made.update_layout(showlegend=False, height=200 + 60 * len(pairs), margin_t=130)
+
+
+def wall(creates: pandas.DataFrame, hard: int) -> Any:
+    """How many creates had got through, answer by answer, and the quota that none gets past."""
+    import plotly.graph_objects as go
+
+    made = go.Figure(layout=layout(Panel("A hundred at once against the quota", "", "objects that exist")))
+    numbers = list(range(1, len(creates) + 1))
+    line = {"color": COLOURS[0], "width": 4, "shape": "hv"}
+    made.add_scatter(x=numbers, y=creates["created"].tolist(), mode="lines", line=line, name="created (201)")
+    refused = creates["status"] == 403
+    points = {
+        "x": [n for n, over in zip(numbers, refused, strict=True) if over],
+        "mode": "markers",
+        "name": "refused (403)",
+    }
+    made.add_scatter(
+        y=creates["created"][refused].tolist(), marker={"color": COLOURS[1], "symbol": "x", "size": 9}, **points
+    )
+    made.add_hline(y=hard, line={"color": COLOURS[6], "dash": "dash"}, annotation_text=f"quota: {hard}")
+    return made.update_xaxes(title_text="answers, in the order they came")
+
+
+def neighbour(latencies: Mapping[str, pandas.Series[float]]) -> Any:
+    """Of each round, the share of tenant-a's requests that were answered within so many milliseconds."""
+    import plotly.graph_objects as go
+
+    made = go.Figure(layout=layout(Panel("tenant-a while tenant-b floods", "", "share of requests, %")))
+    for number, (name, found) in enumerate(latencies.items()):
+        times = sorted(found)
+        shares = [100 * (place + 1) / len(times) for place in range(len(times))]
+        made.add_scatter(x=times, y=shares, mode="lines", name=name, line={"color": COLOURS[number], "width": 4})
+    return made.update_xaxes(title_text="answered within, ms", type="log")
 
 
 def _pairs(attempts: pandas.DataFrame) -> list[tuple[str, str]]:
