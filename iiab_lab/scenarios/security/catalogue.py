@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import NamedTuple
 
-from ...errors import CheckFailed, LabError, UsageError
+from ...errors import LabError, UsageError
 from ...plots.prometheus import Prometheus
 from ...target import Target
+from ..repeat import repeated
 from ..report import Report
 from . import evidence, figures
 from .attack import Attack, Outcome, Send
@@ -76,15 +77,7 @@ def run(target: Target, only: Collection[str] = ()) -> Report:
 def attack(target: Target, only: Collection[str], until: str = "", seconds: float = 10) -> Report:
     """`run`, of kinds or names; with `until` ("passed" or "failed"), again until every row has: what was applied is in force a
     moment later. Raises CheckFailed where that moment does not come."""
-    deadline = time.monotonic() + seconds
-    while True:
-        report = run(target, only)
-        ended = {check.name: "passed" if check.passed else "failed" for check in report.checks}
-        other = [name for name, end in ended.items() if end != until]
-        if not until or not other:
-            return report
-        if time.monotonic() > deadline:
-            raise CheckFailed(f"Not {until} within {seconds:.0f} s: {', '.join(other)}.", "look at: iiab status")
+    return repeated(lambda: run(target, only), until, seconds)
 
 
 def _tried(stage: Stage, chosen: Sequence[Attack]) -> list[Tried]:

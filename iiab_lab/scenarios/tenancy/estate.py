@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 from ...errors import NotReady
 from ...models import iris
 from ...target import Target
-from ...traffic.identity import tenants
+from ...traffic.identity import require_tenant, tenants
 from ...traffic.management import HOST, Management, PublishedModel
 from ..security import hostile, intruder
 from ..security.attack import SIDECAR, Outcome
@@ -38,12 +38,12 @@ class Visit(NamedTuple):
 
 
 class Estate(Stage):
-    """`among`: these tenants, else all there are. Raises NotReady for fewer than two: there is nobody to be kept apart."""
+    """`among`: these tenants, else all there are. Raises UsageError for one there is not, NotReady for fewer than two."""
 
     def __init__(self, target: Target, among: Iterable[str] = ()) -> None:
         super().__init__(target)
         known = tenants(target)
-        self.namespaces = {name: known[name] for name in sorted(among or known)}
+        self.namespaces = {require_tenant(target, name): known[name] for name in sorted(among or known)}
         if len(self.namespaces) < 2:
             raise NotReady("Isolation takes two tenants at least.", "add one: iiab tenant add NAME")
         self._accounts: dict[str, str] = {}

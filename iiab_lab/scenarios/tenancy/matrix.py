@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import UsageError
 from ...target import Target
+from ..repeat import repeated
 from ..report import Report
 from ..security import evidence
 from ..security.catalogue import Tried, Verdict, judged, sent
@@ -38,12 +39,21 @@ class Found(NamedTuple):
     why: str
 
 
-def isolation(target: Target, only: Collection[str] = (), among: Collection[str] = ()) -> Report:
-    """`only` some roads, `among` some tenants; raises UsageError for a road there is not. Leaves nothing behind."""
+def isolation(
+    target: Target, only: Collection[str] = (), among: Collection[str] = (), until: str = "", seconds: float = 20
+) -> Report:
+    """By `only` some roads, `among` some tenants; with `until` ("passed" or "failed"), again until every check has: what was
+    applied is in force a moment later. Leaves nothing behind. Raises UsageError for a road or a tenant there is not, CheckFailed
+    where that moment does not come.
+    """
     if unknown := set(only) - set(ROADS):
         raise UsageError(f"There is no road {', '.join(sorted(unknown))}.", f"choose among: {', '.join(ROADS)}")
+    return repeated(lambda: _isolation(target, only or ROADS, among), until, seconds)
+
+
+def _isolation(target: Target, roads: Collection[str], among: Collection[str]) -> Report:
     began, report = time.monotonic(), Report("isolation", target.engine)
-    add(report, target, only or ROADS, among)
+    add(report, target, roads, among)
     report.seconds = time.monotonic() - began
     return report
 
