@@ -1,20 +1,18 @@
 """tenant-b floods with ten times its limit while tenant-a sends a steady load → tenant-a's latency, with the policies and without.
 
-Both have models of their own; what they share is the machine, the two tiers and the mesh. A prediction of tenant-b's is a large
-one, so that a flood of it is more than the machine can serve.
+Both have models of their own; what they share is the machine and both tiers. The limit is an eighth of what tenant-b's model
+serves when it has all of that for itself, so ten times the limit is more than there is, on any machine.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import yaml
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...assets import manifests
 from ...errors import NotReady, TrafficError
-from ...kube import documents
+from ...kube import Object, documents
 from ...target import Target
 from ...traffic.client import InferenceClient
 from ...traffic.identity import token
@@ -31,10 +29,12 @@ VICTIM, NOISY = "tenant-a", "tenant-b"
 MODEL, OWN = "neighbour", "sklearn-iris"
 NEIGHBOUR, LIMITS = "scenarios/tenancy/neighbour.yaml", "scenarios/tenancy/limits.yaml"
 STEADY, TIMES = 50, 10  # requests a second of tenant-a; how often tenant-b's limit it sends
-FLOWERS = 10_000  # in a prediction of tenant-b's
+_PART, _LEAST = 8, 10
+_CAPACITY = "closed:16:2s"
+_HEADER = "x-ratelimit-limit"
 ALONE, LIMITED, FREE = "alone", "flood, with the policies", "flood, without"
 _REFUSED = (429, 503)
-_QUIET, _PATIENCE = 0.25, 60.0
+_LOOK, _QUIET, _PATIENCE = 0.05, 0.25, 60.0
 _KEPT, _LOST = 2.0, 2.0
 _WARM = 1.0  # seconds of flood before anything is measured
 
@@ -71,13 +71,15 @@ class Neighbours:
     def __init__(self, target: Target) -> None:
         self.target, self._kube = target, target.kube
         self._steady, self._noisy = (InferenceClient(target, token(target, name)) for name in (VICTIM, NOISY))
-        self.limit = _limit()
+        self.limit = 0
 
     def __enter__(self) -> Neighbours:
-        self.limited(False)
+        self._removed(LIMITS)
         self._applied(NEIGHBOUR)
         Served(self.target, MODEL, NOISY).await_ready().await_pods(2)
         self._noisy.await_answer(MODEL, SETOSA)
+        served = Load(Call.predict(self._noisy, MODEL), _CAPACITY).wait().phases()["rate"].iloc[0]
+        self.limit = max(_LEAST, round(float(served) / _PART))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,25 +88,23 @@ class Neighbours:
 
     def limited(self, wanted: bool) -> None:
         """The policies at the edge, in force or gone."""
-        (self._applied if wanted else self._removed)(LIMITS)
-        deadline = time.monotonic() + _PATIENCE
-        while self._over() != wanted:
-            time.sleep(_QUIET)
+        if wanted:
+            self._kube.apply(policy(self.limit))
+        else:
+            self._removed(LIMITS)
+        deadline, told = time.monotonic() + _PATIENCE, f"{self.limit}" if wanted else ""
+        while self._noisy.predict(MODEL, SETOSA).headers.get(_HEADER, "").partition(",")[0] != told:
             if time.monotonic() > deadline:
                 raise NotReady(
                     f"The limits of {NOISY} are not as applied.", f"look at: iiab kubectl get btp -n {NOISY}"
                 )
-
-    def _over(self) -> bool:
-        """Whether more at once than the limit allows is refused."""
-        return any(self._noisy.predict(MODEL, SETOSA).status == 429 for _ in range(2 * self.limit))
+            time.sleep(_LOOK)
 
     def round(self, seconds: float, flood: bool = True) -> Round:
         """Both at once; without `flood`, tenant-b sends one prediction a second."""
         self._settled()
-        rate, rows = (self.limit * TIMES, FLOWERS) if flood else (1, 1)
-        noise = Call.predict(self._noisy, MODEL, [*SETOSA] * rows)
-        with Load(noise, f"constant:{rate}:{seconds + _WARM}s") as sent:
+        rate = self.limit * TIMES if flood else 1
+        with Load(Call.predict(self._noisy, MODEL), f"constant:{rate}:{seconds + _WARM}s") as sent:
             time.sleep(_WARM)
             steady = Load(Call.predict(self._steady, OWN), f"constant:{STEADY}:{seconds}s").wait()
         return Round(steady.frame(), sent.frame(), seconds + _WARM)
@@ -177,8 +177,8 @@ def frame(rounds: dict[str, Round]) -> pandas.DataFrame:
     return pandas.DataFrame.from_dict(rows, orient="index")
 
 
-def _limit() -> int:
-    """Requests a second, as the manifest says it."""
-    (policy,) = yaml.safe_load_all((manifests() / LIMITS).read_text())
-    rule: dict[str, Any] = policy["spec"]["rateLimit"]["global"]["rules"][0]
-    return int(rule["limit"]["requests"])
+def policy(limit: int) -> Object:
+    """The manifest's, with this limit of requests a second."""
+    ((_, found),) = documents(manifests() / LIMITS)
+    found["spec"]["rateLimit"]["local"]["rules"][0]["limit"]["requests"] = limit
+    return found

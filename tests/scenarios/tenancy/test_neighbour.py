@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas
 import pytest
 import yaml
@@ -60,9 +58,9 @@ def test_the_figure_has_a_line_for_each_round_that_ends_with_all_requests() -> N
     assert all(line.y[-1] == 100 for line in drawn.data)
 
 
-def test_the_limit_is_the_tenants_own_whichever_client_sends_and_is_the_manifests() -> None:
-    (policy,) = yaml.safe_load_all((manifests() / neighbour.LIMITS).read_text())
-    rule: dict[str, Any] = policy["spec"]["rateLimit"]["global"]["rules"][0]
-    assert rule["limit"] == {"requests": neighbour._limit(), "unit": "Second"}
-    assert rule["clientSelectors"] == [{"headers": [{"name": "x-jwt-tenant", "type": "Exact", "value": "tenant-b"}]}]
-    assert policy["spec"]["targetRefs"][0]["name"] == policy["metadata"]["name"] == neighbour.MODEL
+def test_the_policy_is_the_manifests_but_for_the_number() -> None:
+    (manifest,) = yaml.safe_load_all((manifests() / neighbour.LIMITS).read_text())
+    made = neighbour.policy(7)
+    assert made["spec"]["rateLimit"]["local"]["rules"] == [{"limit": {"requests": 7, "unit": "Second"}}]
+    made["spec"]["rateLimit"] = manifest["spec"]["rateLimit"]
+    assert made == manifest and made["spec"]["targetRefs"][0]["name"] == neighbour.MODEL
