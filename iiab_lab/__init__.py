@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .scenarios.security.figures import DENIALS
     from .scenarios.security.tampering import tampered_audit
     from .scenarios.served import Served
+    from .scenarios.tenancy.matrix import isolation
     from .start import preflight, up
     from .target import Target
     from .tenants import add_tenant, remove_tenant, tenants
@@ -87,6 +88,7 @@ _WHERE = {
     "find": ".scenarios",
     "health": ".widgets.health",
     "hits": ".scenarios.publishing",
+    "isolation": ".scenarios.tenancy.matrix",
     "kubectl": ".view",
     "load": ".traffic.load.handle",
     "load_panel": ".widgets.load",
