@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .plots.live import show
     from .plots.prometheus import Prometheus
     from .plots.rollout import course, watch_rollout
+    from .renewal import renew, rotate_ca
     from .rollout.ab import ab
     from .rollout.criteria import Criterion
     from .rollout.driver import Rollout
@@ -89,6 +90,8 @@ _WHERE = {
     "preflight": ".start",
     "proxy_file": ".view",
     "proxy_files": ".view",
+    "renew": ".renewal",
+    "rotate_ca": ".renewal",
     "shares": ".rollout.share",
     "show": ".plots.live",
     "source": ".view",

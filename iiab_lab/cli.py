@@ -94,11 +94,44 @@ def restore(file: Annotated[Path, typer.Argument(help="A file that `iiab backup`
 
 
 @app.command()
-def token(tenant: Annotated[str, typer.Argument(help="tenant-a, tenant-b, … or admin")]) -> None:
+def renew(
+    name: Annotated[str, typer.Argument(help="A Certificate; or pod/NAME, for the certificate of a workload.")] = "",
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Where it is; `default` for one by name.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every Certificate (of the namespace) but CAs.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Have a certificate issued anew at once, as `cmctl renew` does, and wait until it is there."""
+    from .commands.renew import renew as run
+
+    run(name, namespace, everything, as_json)
+
+
+@app.command(name="rotate-ca")
+def rotate_ca(
+    which: Annotated[str, typer.Argument(help="edge or mesh", metavar="CA")],
+    keep_old: Annotated[
+        bool, typer.Option("--keep-old", help="End while both are trusted; again without, to end it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a new root in the place of a CA's, both trusted meanwhile; no request fails. Broken off, it goes on where it was."""
+    from .commands.renew import rotate as run
+
+    run(which, keep_old, as_json)
+
+
+@app.command()
+def token(
+    tenant: Annotated[str, typer.Argument(help="tenant-a, tenant-b, … or admin")],
+    new_key: Annotated[bool, typer.Option("--new-key", help="First make a key that signs from soon on.")] = False,
+    retire_keys: Annotated[
+        bool, typer.Option("--retire-keys", help="First take out all keys but the newest: their tokens end.")
+    ] = False,
+) -> None:
     """Print a signed JWT for a tenant, as the identity service gives it to that tenant's client."""
     from .commands.token import print_token
 
-    print_token(tenant)
+    print_token(tenant, new_key, retire_keys)
 
 
 Model = Annotated[str, typer.Argument(help="Its name.")]

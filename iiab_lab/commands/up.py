@@ -28,7 +28,7 @@ def up(engine: str, ports: str, as_json: bool, password: str = "") -> None:
     already, began = lifecycle.find(home()) is not None, time.monotonic()
     if not already:
         require(_err.print)
-    status = _with_progress(lambda progress: lifecycle.up(home(), ports, progress, password))
+    status = with_progress(lambda progress: lifecycle.up(home(), ports, progress, password))
     if as_json:
         print(json.dumps(status, indent=2))
         return
@@ -60,7 +60,7 @@ def reset(yes: bool) -> None:
         _err.print(f"{home()} is clean. Start with: iiab up")
 
 
-def _with_progress(work: Any) -> Any:
+def with_progress(work: Any) -> Any:
     """Runs `work(progress)` under a spinner that names the step; every finished step stays on the screen with its time."""
     with _err.status("starting") as spinner:
         began: dict[str, float] = {}

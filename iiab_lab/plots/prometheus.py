@@ -61,7 +61,7 @@ class Prometheus:
         return self.between(query, now - 60 * minutes, now, step)
 
     def between(self, query: str, since: float, until: float, step: float = 1.0) -> pandas.DataFrame:
-        """The same of two moments in seconds since the epoch."""
+        """The same of two moments in seconds since the epoch; where nothing was measured for a while, a row of NaN says so."""
         import pandas
 
         found = self._ask(query, datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC), step)
@@ -69,7 +69,7 @@ class Prometheus:
         for name, item in zip(_names([item["metric"] for item in found]), found, strict=True):
             index = pandas.to_datetime([point[0] for point in item["values"]], unit="s", utc=True)
             columns[name] = pandas.Series([float(point[1]) for point in item["values"]], index=index)
-        return pandas.DataFrame(columns)
+        return _interrupted(pandas.DataFrame(columns), pandas.Timedelta(seconds=step))
 
     def wait_for(self, query: str, at_least: float, seconds: float = 15.0) -> float:
         """The value once it has reached `at_least`, or the last one seen after so many seconds."""
@@ -126,3 +126,11 @@ def _names(metrics: list[dict[str, str]]) -> list[str]:
     """Only the labels in which the series differ; `value` for a single one."""
     differing = sorted({label for metric in metrics for label in metric if len({m.get(label) for m in metrics}) > 1})
     return [", ".join(metric.get(label, "–") for label in differing) or "value" for metric in metrics]
+
+
+def _interrupted(frame: pandas.DataFrame, step: pandas.Timedelta) -> pandas.DataFrame:
+    """A line would else be drawn through what nobody measured."""
+    if frame.empty:
+        return frame
+    gaps = frame.index[frame.index.to_series().diff() > 1.5 * step]
+    return frame.reindex(frame.index.union(gaps - step)) if len(gaps) else frame

@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -47,7 +48,7 @@ def _copy(folder: Path, destination: Path) -> int:
             f"storageUri: there is no {folder.name!r} in {folder.parent}.",
             "check the path after pvc://CLAIM/, and that the job that writes the model is complete",
         )
-    files = [folder] if folder.is_file() else [file for file in folder.rglob("*") if file.is_file()]
+    files = [folder] if folder.is_file() else [file for file in _below(folder) if file.is_file()]
     if not files:
         raise UsageError(f"storageUri: {folder} is empty.", "write a model there first")
     destination.mkdir(parents=True, exist_ok=True)
@@ -56,6 +57,12 @@ def _copy(folder: Path, destination: Path) -> int:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     return len(files)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Raises OSError for a folder that cannot be listed, where `rglob` would find nothing in it."""
+    for found in os.scandir(folder):
+        yield from _below(Path(found)) if found.is_dir() else (Path(found),)
 
 
 def _hosts() -> dict[str, str]:

@@ -77,7 +77,7 @@ def _doors(report: Report, target: Target, mine: Management, published: Publishe
     report.expect("no key and no token", 401, lambda: published.with_key("").predict(FLOWER).status)
     own, theirs = token(target, TENANT), token(target, OTHER)
     report.expect("the tenant's own token", 200, lambda: published.predict(FLOWER, own).status)
-    report.expect("another tenant's token", 403, lambda: published.predict(FLOWER, theirs).status)
+    report.expect("another tenant's token", 401, lambda: published.predict(FLOWER, theirs).status)
     mine.change(MODEL, authentication={"allowedTenants": [OTHER]})
     report.expect("… once it is allowed", 200, lambda: published.predict(FLOWER, theirs).status)
     report.expect("another tenant's management", 404, lambda: _code(partial(Management(target, OTHER).model, MODEL)))

@@ -64,7 +64,7 @@ def credentials(target: Target, tenant: str) -> tuple[str, str]:
     if tenant == ADMIN:
         name, namespace = ADMIN_SECRET, "identity"
     else:
-        name, namespace = SECRET, _namespace(target, tenant)
+        name, namespace = SECRET, tenants(target)[require_tenant(target, tenant)]
     secret = target.kube.get("v1", "Secret", name, namespace)
     if secret is None:
         raise NotReady(
@@ -74,9 +74,10 @@ def credentials(target: Target, tenant: str) -> tuple[str, str]:
     return data["client_id"], data["client_secret"]
 
 
-def _namespace(target: Target, tenant: str) -> str:
+def require_tenant(target: Target, tenant: str) -> str:
+    """The tenant itself; raises UsageError for one there is not."""
     known = tenants(target)
     if tenant not in known:
         choices = ", ".join([*sorted(known), ADMIN])
         raise UsageError(f"There is no tenant {tenant!r}.", f"choose one of: {choices}")
-    return known[tenant]
+    return tenant

@@ -18,7 +18,7 @@ from rich.table import Table
 from iiab_lab.traffic.load.handle import Load
 
 from ..e2e.lab import PREDICT, SETOSA, Lab
-from . import api, autoscaling, publishing, rollout, routes
+from . import api, authentication, autoscaling, certificates, publishing, rollout, routes
 from .predictions import bare_server, latencies, prediction
 
 ROUNDS, IDLE = 3, 10
@@ -30,6 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="iiab-bench-") as folder:
         lab = Lab(Path(folder) / "home")
         try:
+            authentication.rows(table)  # while nothing else runs
             first_200(lab, table)
             idle(lab, table)
             memory(lab, table)
@@ -39,6 +40,7 @@ def main() -> None:
             api.rows(lab, table)
             autoscaling.rows(lab, table)
             rollout.rows(lab, table)
+            certificates.rows(lab, table)
             routes.rows(lab, table)
         finally:
             lab.iiab("down", check=False)

@@ -56,9 +56,7 @@ KINDS = [
         {"x-jwt-sub": "tenant-a", "x-client-id": "tenant-a"},
         "",
         PREDICT,
-        row(
-            403, "denied", "tenant-b", "tier-1", f"{POLICY}, authorization default", "authorization: no rule allows it"
-        ),
+        row(401, "denied", "anonymous", "tier-1", f"{POLICY}, jwt", "token: Jwt issuer is not configured"),
     ),
     Kind(
         "tenant-a",

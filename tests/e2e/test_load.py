@@ -35,7 +35,7 @@ def test_predictions_at_a_rate_are_all_answered(lab: Lab, tmp_path: Path, how: l
 
 def test_a_plan_is_shown_phase_by_phase_and_a_refusal_is_exit_code_1(lab: Lab) -> None:
     done = lab.iiab("load", MODEL, "--plan", "warm=constant:10:1s,sine:10-20:1s", "--tenant", "tenant-b", check=False)
-    assert done.returncode == 1 and "warm" in done.stdout and "sine" in done.stdout and "403: 10" in done.stdout
+    assert done.returncode == 1 and "warm" in done.stdout and "sine" in done.stdout and "401: 10" in done.stdout
 
 
 def test_a_certificate_nobody_trusts_fails_every_request_by_that_name(lab: Lab) -> None:

@@ -24,13 +24,27 @@ HOST = "sklearn-iris.tenant-a.example.com"
 Door = tuple[str, str, str]
 
 
-@pytest.fixture(scope="session")
-def mesh_ca(lab: Lab) -> pki.Authority:
-    """The mesh's own CA: with it, only the identity is wrong."""
-    secret = json.loads(lab.kubectl("get", "secret", "cacerts", "-n", "istio-system", "-o", "json").stdout)
-    found = certificates.authority(secret)
+def authority(lab: Lab, name: str, namespace: str) -> pki.Authority:
+    """A CA of the platform's own: with it, only the identity is wrong."""
+    found = certificates.authority(json.loads(lab.kubectl("get", "secret", name, "-n", namespace, "-o", "json").stdout))
     assert found
     return found
+
+
+@pytest.fixture(scope="module")
+def mesh_ca(lab: Lab) -> pki.Authority:
+    return authority(lab, "cacerts", "istio-system")
+
+
+@pytest.fixture(scope="module")
+def edge_ca(lab: Lab) -> pki.Authority:
+    """By whose certificates the tiers know each other."""
+    return authority(lab, "lab-root-ca", "cert-manager")
+
+
+@pytest.fixture(scope="module")
+def cas(mesh_ca: pki.Authority, edge_ca: pki.Authority) -> dict[Door, pki.Authority]:
+    return {MODEL: mesh_ca, TIER_2: edge_ca}
 
 
 def port_of(lab: Lab, door: Door) -> int:
@@ -62,16 +76,18 @@ DOORS = pytest.mark.parametrize("door", [MODEL, TIER_2], ids=["sidecar", "tier-2
 
 
 @DOORS
-def test_the_right_identity_is_let_in(lab: Lab, mesh_ca: pki.Authority, tmp_path: Path, door: Door) -> None:
-    shown = issued(RIGHT[door], mesh_ca)
-    assert call(lab, door, NAMES[door], shown, mesh_ca.root, tmp_path) == 200
+def test_the_right_identity_is_let_in(lab: Lab, cas: dict[Door, pki.Authority], tmp_path: Path, door: Door) -> None:
+    shown = issued(RIGHT[door], cas[door])
+    assert call(lab, door, NAMES[door], shown, cas[door].root, tmp_path) == 200
 
 
 @DOORS
 @pytest.mark.parametrize("identity", [TENANT_B, EDGE.replace("envoy-ai", "other"), "spiffe://elsewhere/ns/x/sa/y"])
-def test_another_identity_is_403(lab: Lab, mesh_ca: pki.Authority, tmp_path: Path, door: Door, identity: str) -> None:
+def test_another_identity_is_403(
+    lab: Lab, cas: dict[Door, pki.Authority], tmp_path: Path, door: Door, identity: str
+) -> None:
     try:
-        assert call(lab, door, NAMES[door], issued(identity, mesh_ca), mesh_ca.root, tmp_path) == 403
+        assert call(lab, door, NAMES[door], issued(identity, cas[door]), cas[door].root, tmp_path) == 403
     except httpx.TransportError:  # a foreign trust domain may be refused in the handshake already
         assert identity.startswith("spiffe://elsewhere")
 
@@ -82,17 +98,17 @@ def test_the_edges_identity_does_not_open_the_model(lab: Lab, mesh_ca: pki.Autho
 
 
 @DOORS
-def test_no_certificate_is_refused(lab: Lab, mesh_ca: pki.Authority, tmp_path: Path, door: Door) -> None:
+def test_no_certificate_is_refused(lab: Lab, cas: dict[Door, pki.Authority], tmp_path: Path, door: Door) -> None:
     with pytest.raises(httpx.TransportError):
-        call(lab, door, NAMES[door], None, mesh_ca.root, tmp_path)
+        call(lab, door, NAMES[door], None, cas[door].root, tmp_path)
 
 
 @DOORS
 def test_the_right_name_from_a_foreign_ca_is_refused(
-    lab: Lab, mesh_ca: pki.Authority, tmp_path: Path, door: Door
+    lab: Lab, cas: dict[Door, pki.Authority], tmp_path: Path, door: Door
 ) -> None:
     with pytest.raises(httpx.TransportError):
-        call(lab, door, NAMES[door], issued(RIGHT[door], None), mesh_ca.root, tmp_path)
+        call(lab, door, NAMES[door], issued(RIGHT[door], None), cas[door].root, tmp_path)
 
 
 @DOORS

@@ -16,13 +16,13 @@ from iiab_lab.engines.embedded.rules import pki
 from iiab_lab.errors import ApiError
 
 from .lab import PREDICT, SETOSA, Lab, eventually
-from .test_mesh import EDGE, INGRESS, MODEL, NAMES, TENANT_B, TIER_2, call, issued, mesh_ca
+from .test_mesh import EDGE, INGRESS, MODEL, NAMES, TENANT_B, TIER_2, Door, call, cas, edge_ca, issued, mesh_ca
 from .test_request import Tokens
 
-__all__ = ["mesh_ca"]
+__all__ = ["cas", "edge_ca", "mesh_ca"]
 SECURITY = "security.istio.io/v1"
-ISSUER = "https://identity.inference-in-a-box"
-KEYS = "http://identity.identity.svc.cluster.local/.well-known/jwks.json"
+ISSUER = "https://identity.inference-in-a-box/tenants/tenant-a"
+KEYS = "http://identity.identity.svc.cluster.local/tenants/tenant-a/.well-known/jwks.json"
 COLUMNS = {MODEL: "tenant-a/sklearn-iris", TIER_2: "istio-system/istio-ingressgateway"}
 
 
@@ -97,7 +97,7 @@ def test_keys_are_fetched_as_the_workload_and_only_where_it_may(tokens: Tokens, 
     assert refusal(target, tokens, 401)["details"].startswith("jwt_authn_access_denied{Jwks_remote_fetch_is_failed")
     may = {
         "from": [{"source": {"namespaces": ["tenant-a"]}}],
-        "to": [{"operation": {"methods": ["GET"], "paths": ["/.well-known/jwks.json"]}}],
+        "to": [{"operation": {"methods": ["GET"], "paths": ["/tenants/tenant-a/.well-known/jwks.json"]}}],
     }
     put("AuthorizationPolicy", "identity", "t-keys", rules=[may])
     answered(target, tokens, 200)
@@ -121,14 +121,14 @@ def test_a_policy_that_envoy_would_refuse_does_not_come_in(target: Target, put: 
 
 
 def test_who_may_call_whom_is_what_the_doors_say(
-    lab: Lab, tokens: Tokens, target: Target, mesh_ca: pki.Authority, tmp_path: Path
+    lab: Lab, tokens: Tokens, target: Target, cas: dict[Door, pki.Authority], tmp_path: Path
 ) -> None:
     answered(target, tokens, 200)
     told = who_may_call(target, path=PREDICT)
     for door, column in COLUMNS.items():
         for identity in (EDGE, INGRESS, TENANT_B):
             _, _, _, _, namespace, _, account = identity.split("/")
-            code = call(lab, door, NAMES[door], issued(identity, mesh_ca), mesh_ca.root, tmp_path)
+            code = call(lab, door, NAMES[door], issued(identity, cas[door]), cas[door].root, tmp_path)
             expected = "allowed" if code != 403 else "denied"
             assert told.frame.loc[f"{namespace}/{account}", column] == expected, (identity, door, code)
     assert set(told.frame.loc["(no certificate)", list(COLUMNS.values())]) == {"denied"}

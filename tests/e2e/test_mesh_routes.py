@@ -13,7 +13,7 @@ import pytest
 from iiab_lab.engines.embedded.rules import pki
 
 from .lab import Lab
-from .test_mesh import EDGE, TIER_2, issued, mesh_ca, port_of  # noqa: F401
+from .test_mesh import EDGE, TIER_2, edge_ca, issued, port_of  # noqa: F401
 from .test_mesh import call as call_door
 
 GATEWAY = "knative-serving/knative-ingress-gateway"
@@ -62,12 +62,12 @@ BAD = ROUTES.replace("exact: /closed", "regex: '[a-'")
 
 
 @pytest.fixture
-def ask(lab: Lab, mesh_ca: pki.Authority, tmp_path: Path) -> Callable[[str], int]:  # noqa: F811
-    shown = issued(EDGE, mesh_ca)
+def ask(lab: Lab, edge_ca: pki.Authority, tmp_path: Path) -> Callable[[str], int]:  # noqa: F811
+    shown = issued(EDGE, edge_ca)
 
     def status(host: str) -> int:
         return call_door(
-            lab, TIER_2, f"istio-ingressgateway.{TIER_2[0]}.svc.cluster.local", shown, mesh_ca.root, tmp_path, host
+            lab, TIER_2, f"istio-ingressgateway.{TIER_2[0]}.svc.cluster.local", shown, edge_ca.root, tmp_path, host
         )
 
     return status

@@ -49,6 +49,8 @@ NEEDED: dict[tuple[str, str], list[Request]] = {
         ("POST", core("tenant-a", "configmaps"), SECRET),
         ("PATCH", core("tenant-a", "secrets/identity-client"), {}),
         ("PATCH", core("tenant-a", "configmaps/identity-jwks"), {}),
+        ("PATCH", core("envoy-gateway-system", "configmaps/identity-jwks-tenant-a"), {}),
+        ("GET", core("identity", "secrets?fieldSelector=metadata.name%3Didentity-signing-keys"), {}),
     ],
     ("audit", "audit"): [],
     ("monitoring", "prometheus"): [("GET", "/metrics", {})],

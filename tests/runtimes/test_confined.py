@@ -54,7 +54,7 @@ def test_an_initializer_fetches_what_is_its_own(pod: Pod) -> None:
 def test_an_initializer_reads_nothing_else(pod: Pod, source: str) -> None:
     done = pod.run(*STORAGE, str(pod.home / source), str(pod.own / "out"))
     assert done.returncode == 1 and list((pod.own / "out").iterdir()) == [], done.stdout
-    assert "is not this Pod's to read or write" in done.stderr or "is empty" in done.stderr, done.stderr
+    assert "is not this Pod's to read or write" in done.stderr, done.stderr
 
 
 def test_a_link_in_its_own_folder_leads_nowhere(pod: Pod) -> None:
@@ -98,6 +98,7 @@ print(json.dumps(said))
 """
 
 
+PORTS = confine.available().landlock >= 4  # older kernels tell no port from another
 REFUSED, DONE, ABSENT = "PermissionError", "done", "ConnectionRefusedError"
 
 
@@ -105,13 +106,11 @@ REFUSED, DONE, ABSENT = "PermissionError", "done", "ConnectionRefusedError"
     ("network", "expected"),
     [
         ("none", [REFUSED, REFUSED, REFUSED, REFUSED, REFUSED]),
-        ("one", [DONE, REFUSED, REFUSED, REFUSED, REFUSED]),
+        ("one", [DONE, REFUSED, REFUSED, REFUSED, REFUSED] if PORTS else [DONE, ABSENT, REFUSED, REFUSED, DONE]),
         ("any", [DONE, ABSENT, REFUSED, REFUSED, DONE]),
     ],
 )
 def test_whom_it_may_connect_to(pod: Pod, network: str, expected: list[str]) -> None:
-    if network == "one" and confine.available().landlock < 4:
-        pytest.skip("this kernel tells no port from another")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         connects: Any = {"none": (), "one": (port,), "any": None}[network]

@@ -14,9 +14,11 @@ from iiab_lab.scenarios.security import catalogue
 from iiab_lab.target import Target
 
 from ..e2e.lab import Lab, eventually, running
-from .test_security import OPEN
 
 EDGE_POLICY = ("gateway.envoyproxy.io/v1alpha1", "SecurityPolicy", "sklearn-iris", "tenant-a")
+CLIENTS = ("gateway.envoyproxy.io/v1alpha1", "ClientTrafficPolicy", "ai-inference-gateway", "envoy-gateway-system")
+CLIENTS_TLS = (*CLIENTS[:2], "ai-inference-gateway-https", CLIENTS[3])
+TRAFFIC = ("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy", "edge-traffic", "envoy-gateway-system")
 AUTHORIZATION = ("security.istio.io/v1", "AuthorizationPolicy")
 EDIT = ("rbac.authorization.k8s.io/v1", "ClusterRole", "iiab-platform-edit", "")
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -41,7 +43,7 @@ MUTATIONS = {
     "no token is asked for": Mutation(
         EDGE_POLICY,
         lambda spec: {"jwt": None, "authorization": {"defaultAction": "Allow", "rules": None}},
-        ("jwt: no-token", "jwt: foreign", "jwt: alg-none", "jwt: hs256-public-key", "jwt: expired", "tenancy: edge-predict"),
+        ("jwt: no-token", "jwt: foreign", "jwt: alg-none", "jwt: hs256-public-key", "jwt: expired", "jwt: other-tenant", "headers: tenant", "paths: dot-dot", "tenancy: edge-predict"),
         ("bypass: sidecar-tenant-b",),
     ),
     "any audience will do": Mutation(
@@ -54,19 +56,85 @@ MUTATIONS = {
         EDGE_POLICY,
         lambda spec: provider(spec, issuer=None),
         ("jwt: iss-missing", "jwt: iss-wrong", "jwt: iss-slash"),
-        ("jwt: aud-wrong", "jwt: foreign", "jwt: tenant-wrong"),
+        ("jwt: aud-wrong", "jwt: foreign", "jwt: tenant-wrong", "jwt: other-key", "jwt: other-issuer", "jwt: other-tenant"),
+    ),
+    "another tenant's key verifies too": Mutation(
+        ("v1", "ConfigMap", "identity-jwks", "tenant-a"),
+        "keys of tenant-b",
+        ("jwt: other-key",),
+        ("jwt: other-issuer", "jwt: other-tenant", "jwt: other-key-our-kid", "jwt: platform-key", "jwt: foreign"),
     ),
     "any valid token will do": Mutation(
         EDGE_POLICY,
         lambda spec: {"authorization": {"defaultAction": "Allow", "rules": None}},
-        ("jwt: tenant-wrong", "jwt: scope-wrong", "jwt: tenant-list", "headers: tenant", "paths: dot-dot", "tenancy: edge-metadata"),
-        ("jwt: no-token", "jwt: foreign"),
+        ("jwt: tenant-wrong", "jwt: scope-wrong", "jwt: tenant-list"),
+        ("jwt: no-token", "jwt: foreign", "jwt: crit", "jwt: other-tenant", "headers: tenant", "tenancy: edge-metadata"),
     ),
     "a contradicting x-tenant is not looked at": Mutation(
         EDGE_POLICY,
         lambda spec: {"authorization": {"rules": spec["authorization"]["rules"][1:]}},
         ("headers: contradicting-tenant", "headers: two-tenants", "headers: tenant-list", "smuggling: obs-fold"),
         ("headers: jwt-tenant", "tenancy: edge-predict"),
+    ),
+    "underscores pass": Mutation(
+        CLIENTS,
+        lambda spec: {"headers": {"withUnderscoresAction": "Allow"}},
+        ("headers: underscore",),
+        ("headers: contradicting-tenant", "headers: client-id", "headers: hop-by-hop-token"),
+    ),
+    "a client's id is left as it came": Mutation(
+        CLIENTS,
+        lambda spec: {"headers": {"earlyRequestHeaders": None}},
+        ("headers: client-id",),
+        ("headers: claim-tenant", "headers: client-id-of-key", "headers: underscore"),
+    ),
+    "a request id is left as it came": Mutation(
+        CLIENTS,
+        lambda spec: {"headers": {"requestID": "PreserveOrGenerate"}},
+        ("headers: request-id",),
+        ("headers: original-path", "headers: client-id"),
+    ),
+    "answers say whose they are": Mutation(
+        CLIENTS,
+        lambda spec: {"headers": {"lateResponseHeaders": None}},
+        ("headers: server-named",),
+        ("headers: client-id", "headers: underscore"),
+    ),
+    "clients may take their time": Mutation(
+        CLIENTS,
+        lambda spec: {"timeout": None},
+        ("resources: slow-headers", "resources: slow-body"),
+        ("resources: huge-body", "resources: many-connections"),
+    ),
+    "a body may take its time": Mutation(
+        CLIENTS,
+        lambda spec: {"timeout": {"http": {"requestReceivedTimeout": None}}},
+        ("resources: slow-body",),
+        ("resources: slow-headers",),
+    ),
+    "bodies of any length": Mutation(
+        TRAFFIC,
+        lambda spec: {"requestBuffer": None},
+        ("resources: huge-body", "resources: large-body", "resources: large-chunks"),
+        ("resources: slow-body", "resources: huge-header"),
+    ),
+    "bodies of up to a GiB": Mutation(
+        TRAFFIC,
+        lambda spec: {"requestBuffer": {"limit": "1Gi"}},
+        ("resources: large-body", "resources: large-chunks"),
+        ("resources: huge-body",),
+    ),
+    "TLS of any age": Mutation(
+        CLIENTS_TLS,
+        lambda spec: {"tls": {"minVersion": "1.0", "ciphers": ["ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES128-GCM-SHA256"]}},
+        ("bypass: edge-old-tls",),
+        ("bypass: tier-2-none", "headers: underscore"),
+    ),
+    "slashes are left as they came": Mutation(
+        CLIENTS,
+        lambda spec: {"path": {"escapedSlashesAction": "KeepUnchanged", "disableMergeSlashes": True}},
+        ("paths: double-slash", "paths: many-slashes", "paths: slash-encoded", "paths: backslash-encoded"),
+        ("paths: dot-dot", "paths: letters-encoded"),
     ),
     "plaintext in the mesh": Mutation(
         ("security.istio.io/v1", "PeerAuthentication", "default", "istio-system"),
@@ -104,6 +172,12 @@ MUTATIONS = {
         ("policies: right-HTTPRoute-open", "policies: right-HTTPRoute-hijack"),
         ("policies: right-VirtualService", "tenancy: kube-secrets"),
     ),
+    "a tenant's Pods count as the platform's": Mutation(
+        ("v1", "Namespace", "tenant-b", ""),
+        {"metadata": {"labels": {"iiab.lab/platform": "true"}}},
+        ("pods: copy-store", "pods: copy-keys", "pods: copy-kubeconfig", "pods: copy-model"),
+        ("pods: variable", "tenancy: kube-secrets"),
+    ),
     "a tenant may read everybody's Secrets": Mutation(
         ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "catalogue-mutation", ""),
         {
@@ -130,11 +204,10 @@ def connected(lab: Lab) -> Target:
 def test_without_a_defence_its_rows_fail_and_with_it_they_pass(target: Target, name: str) -> None:
     mutation = MUTATIONS[name]
     rows = (*mutation.fail, *mutation.hold)
-    always = OPEN & set(rows)
-    assert failed(target, rows) == always
+    assert failed(target, rows) == set()
     with switched_off(target, mutation):
-        eventually(lambda: matches(target, rows, set(mutation.fail) | always), 20)
-    eventually(lambda: matches(target, rows, always), 20)
+        eventually(lambda: matches(target, rows, set(mutation.fail)), 20)
+    eventually(lambda: matches(target, rows, set()), 20)
 
 
 def matches(target: Target, rows: tuple[str, ...], expected: set[str]) -> bool:
@@ -159,18 +232,22 @@ def switched_off(target: Target, mutation: Mutation) -> Iterator[None]:
     elif mutation.change is None:
         kube.raw("DELETE", path)
     else:
-        kube.raw("PATCH", path, data=json.dumps(changed(before, mutation.change)), headers=MERGE)
+        kube.raw("PATCH", path, data=json.dumps(changed(target, before, mutation.change)), headers=MERGE)
     try:
         yield
     finally:
         restore(target, mutation, before, path)
 
 
-def changed(before: Object, change: Any) -> Object:
+def changed(target: Target, before: Object, change: Any) -> Object:
     if change == "httproutes":
         rule = {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": ["create"]}
         return {"rules": [*before["rules"], rule]}
-    return {"spec": change(before["spec"])}
+    if change == "keys of tenant-b":
+        theirs = target.kube.get("v1", "ConfigMap", "identity-jwks-tenant-b", "envoy-gateway-system") or {}
+        sets = [json.loads(found["data"]["jwks"])["keys"] for found in (before, theirs)]
+        return {"data": {"jwks": json.dumps({"keys": [*sets[0], *sets[1]]})}}
+    return {"spec": change(before["spec"])} if callable(change) else change
 
 
 def restore(target: Target, mutation: Mutation, before: Object | None, path: str) -> None:

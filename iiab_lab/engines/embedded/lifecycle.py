@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
 import json
@@ -24,6 +23,7 @@ import psutil
 from ...errors import LabError, NotReady, NotRunning, UsageError
 from ...kube import Kube
 from . import bootstrap, ports
+from .credentials import write_private
 from .processes.rundir import clean_run_dir
 from .processes.supervisor import kill_leftovers
 
@@ -183,10 +183,10 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def _write_ca(kube: Kube, path: Path) -> None:
-    """The platform's root, for everyone who verifies its HTTPS: `curl --cacert`."""
-    root = kube.get("v1", "Secret", "lab-root-ca", "cert-manager")
-    if root is not None:
-        path.write_bytes(base64.b64decode(root["data"]["ca.crt"]))
+    """The edge's roots, for everyone who verifies its HTTPS: `curl --cacert`. From now on the control plane keeps it so."""
+    bundle = kube.get("v1", "ConfigMap", "lab-ca", "istio-system")
+    if bundle is not None:
+        write_private(path, bundle["data"]["ca.crt"].encode())
 
 
 def _tail(path: Path, lines: int = 15) -> str:

@@ -33,8 +33,10 @@ from .apiserver.authn import Authenticator, Tokens
 from .apiserver.authz import Authorizer
 from .apiserver.plugins import Doings, plugins
 from .apiserver.serve import Server
+from .controllers import ca_bundle
 from .credentials import Credentials, write_private
-from .objects.meta import Object
+from .objects.kinds import CONFIG_MAP
+from .objects.meta import Object, key_of
 from .processes.journal import FileJournal
 from .processes.load import MeasuredLoad
 from .processes.log_files import keep
@@ -43,6 +45,7 @@ from .processes.proxy import FileProxy
 from .processes.queue_metrics import QueueMetrics
 from .processes.rundir import run_dir
 from .reconcile.aftermath import unready
+from .reconcile.certificate_metrics import CertificateMetrics
 from .reconcile.clock import SystemClock
 from .reconcile.local_client import LocalClient
 from .reconcile.manager import Manager
@@ -115,7 +118,8 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
         manager.start()
         stack.push_async_callback(manager.stop)
-        for always in (_lag(metrics), keep(home / "logs"), machine.meter.keep(), machine.memory_limits.keep()):
+        metrics.registry.register(CertificateMetrics(client))
+        for always in (_lag(metrics), keep(home / "logs"), machine.watch(), _follow_ca(client, home / "ca.crt")):
             stack.callback(asyncio.create_task(always).cancel)
         yield Parts(store, machine, metrics)
 
@@ -161,6 +165,13 @@ async def _lag(metrics: ApiMetrics) -> None:
         due = loop.time() + _LAG_SECONDS
         await asyncio.sleep(_LAG_SECONDS)
         gauge.set(max(0.0, loop.time() - due))
+
+
+async def _follow_ca(client: LocalClient, file: Path) -> None:
+    """Whoever trusts the edge by this file finds the roots in it that are trusted now."""
+    async for event in client.watch(CONFIG_MAP):
+        if key_of(event.object) == ca_bundle.FILE and event.type != "DELETED":
+            write_private(file, event.object["data"][ca_bundle.EDGE.entry].encode())
 
 
 def _record(home: Path, ports: Mapping[str, int], found: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import psutil
 
 from .controllers.ca_bundle import CaBundleController
 from .controllers.certificate import CertificateController
+from .controllers.certificate_request import CertificateRequestController
 from .controllers.certificate_signing_request import CertificateSigningRequestController
 from .controllers.cluster_role import ClusterRoleController
 from .controllers.configuration import ConfigurationController
@@ -85,13 +86,20 @@ def controllers(
         PodAutoscalerController(client, load, clock, journal),
         HpaClassController(client, clock),
         ServerlessServiceController(client),
-        IssuerController(client, clock),
-        CertificateController(client, clock, record("cert-manager")),
-        CaBundleController(client),
+        *_certificates(client, clock, record),
         GatewayClassController(client, clock),
         GatewayController(client, proxies, clock),
         RateLimitController(client),
         SidecarController(client, proxies, clock, record("istiod")),
         IngressGatewayController(client, proxies, clock, record("istiod")),
         MonitorsController(client, f"127.0.0.1:{ports['kubernetes']}"),
+    ]
+
+
+def _certificates(client: Client, clock: Clock, record: Callable[[str], Recorder]) -> list[Controller]:
+    return [
+        IssuerController(client, clock),
+        CertificateController(client, clock, record("cert-manager-certificates")),
+        CertificateRequestController(client, clock, record("cert-manager-certificaterequests")),
+        CaBundleController(client),
     ]

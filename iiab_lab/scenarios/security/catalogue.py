@@ -17,7 +17,19 @@ from . import evidence, figures
 from .attack import Attack, Outcome, Send
 from .stage import Stage
 
-KINDS = ("jwt", "headers", "paths", "tenancy", "bypass", "smuggling", "resources", "ssrf", "policies", "pickles")
+KINDS = (
+    "jwt",
+    "headers",
+    "paths",
+    "tenancy",
+    "bypass",
+    "smuggling",
+    "resources",
+    "ssrf",
+    "policies",
+    "pickles",
+    "pods",
+)
 _AT_ONCE = 8
 _ESSENCE = 110
 

@@ -23,6 +23,9 @@ _DEPTH = {EDGE: 0, TIER_2: 1, ACTIVATOR: 2, SIDECAR: 3}
 _CONTAINERS = ("envoy", "istio-proxy")
 _PASSED = "via_upstream"
 _LOOK, _PATIENCE = 0.1, 3.0
+_FLUSH = (
+    0.25  # proxies write their logs every 100 ms, each in its own time: the hops behind the edge may be later than it
+)
 # Every proxy has it, so its age is the age of what Prometheus knows of that proxy.
 _ALIVE = 'envoy_server_live{namespace=~"envoy-gateway-system|istio-system|knative-serving|identity|default"}'
 
@@ -43,6 +46,7 @@ def read(target: Target, since: float, awaited: Iterable[str] = ()) -> list[Line
         if wanted <= {str(line.fields.get("request_id")) for line in edge} or time.monotonic() > deadline:
             break
         time.sleep(_LOOK)
+    time.sleep(_FLUSH)
     rest = [pod for pod in _proxies(target) if _place(pod)[0] != EDGE]
     return edge + [line for pod in rest for line in _of(target, pod, since)]
 

@@ -98,8 +98,17 @@ class Stage:
             "key": lambda: self.victim.key,
             "key-id": lambda: str(self.victim.details["keys"][0]["keyId"]),
             "api-server": lambda: urlsplit(self.target.kube.server).netloc,
+            "home": lambda: str(self.home),
+            "keys": lambda: str(self.home / "pki") if self.target.home else "/etc/kubernetes/pki",
+            "kubeconfig": lambda: str(self.target.kubeconfig),
+            "theirs": lambda: str(self.home / "volumes" / OWNER / "models" / "sklearn-iris"),
         }
         return meant[name]() if name in meant else otherwise
+
+    @property
+    def home(self) -> Path:
+        """The platform's files where they are on this machine, else where a node of Kubernetes has its own."""
+        return self.target.home or Path("/var/lib/kubelet")
 
     # Tokens
 
@@ -113,14 +122,16 @@ class Stage:
 
     @cached_property
     def kit(self) -> Kit:
-        """The platform's own signing key, so that a forged token is wrong in one thing alone."""
+        """The issuers' own signing keys, so that a forged token is wrong in one thing alone."""
         secret = self.target.kube.get("v1", "Secret", "identity-signing-keys", "identity")
         if secret is None:
             raise NotReady("There is no Secret identity/identity-signing-keys.", "look at: iiab status")
-        kid, pem = max((name.removesuffix(".pem"), base64.b64decode(v)) for name, v in secret["data"].items())
-        now = int(time.time())
+        pems = sorted((name.removesuffix(".pem"), base64.b64decode(v)) for name, v in secret["data"].items())
+        latest = {kid.rpartition(".")[0]: forge.signer(kid, pem) for kid, pem in pems}
+        now, ours = int(time.time()), latest[OWNER]
         fresh = claims(self.token(OWNER)) | {"iat": now, "nbf": now, "exp": now + 600}
-        return Kit(fresh, forge.signer(kid, pem), forge.stranger(kid), self.token(OWNER), now)
+        genuine, foreign = self.token(OWNER), forge.stranger(ours.kid)
+        return Kit(fresh, ours, foreign, genuine, now, latest[STRANGER], latest[""])
 
     # Doors
 
@@ -165,17 +176,26 @@ class Stage:
         """None for plaintext."""
         if identity == "plaintext":
             return None
-        own = self._mesh
+        edge = door == self.door(TIER_2)
+        own = self._edge if edge else self._mesh
         if identity == "foreign":
-            right = mesh.EDGE if door == self.door(TIER_2) else mesh.INGRESS
+            right = mesh.EDGE if edge else mesh.INGRESS
             return mesh.context(mesh.stranger(), right, own.root)
         return mesh.context(own, IDENTITIES[identity], own.root)
 
     @cached_property
     def _mesh(self) -> mesh.Authority:
-        secret = self.target.kube.get("v1", "Secret", "cacerts", "istio-system")
+        return self._authority("cacerts", "istio-system")
+
+    @cached_property
+    def _edge(self) -> mesh.Authority:
+        """By whose certificates the tiers know each other."""
+        return self._authority("lab-root-ca", "cert-manager")
+
+    def _authority(self, name: str, namespace: str) -> mesh.Authority:
+        secret = self.target.kube.get("v1", "Secret", name, namespace)
         if secret is None:
-            raise NotReady("There is no Secret istio-system/cacerts.", "look at: iiab status")
+            raise NotReady(f"There is no Secret {namespace}/{name}.", "look at: iiab status")
         key, chain, root = (base64.b64decode(secret["data"][name]) for name in ("tls.key", "tls.crt", "ca.crt"))
         return mesh.Authority(key, chain, root)
 
@@ -197,15 +217,18 @@ class Stage:
         return Outcome(str(answer.status_code), _message(answer), (), "api-server")
 
     def _session(self, actor: str) -> requests.Session:
-        if actor == ADMIN:
-            return self.target.kube.session
-        session = Kube(self.target.kubeconfig, self.target.context).session
+        return self.target.kube.session if actor == ADMIN else self.acting(actor).session
+
+    def acting(self, actor: str) -> Kube:
+        """The API as somebody else sees it, for what is not only tried."""
+        kube = Kube(self.target.kubeconfig, self.target.context)
+        session = kube.session
         session.headers.pop("Authorization", None)
         if actor == STRANGER:
             session.headers["Authorization"] = f"Bearer {self._intruder}"
         elif actor != "nobody":
             session.headers["Authorization"] = f"Bearer {self.token(actor.removeprefix('token-of-'))}"
-        return session
+        return kube
 
     @cached_property
     def _intruder(self) -> str:

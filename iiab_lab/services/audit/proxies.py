@@ -28,6 +28,7 @@ _SPIFFE = re.compile(r"spiffe://[^/]+/ns/([^/]+)/sa/")
 # What a service answers with is all that is known of why.
 _STATUS = {401: "no credentials that are good", 403: "not permitted", 429: "too many requests"}
 _RATE = "rate limit"
+KEY, TOKEN = "key", "token"
 # Details of Envoy's filters → (what refused, why).
 _FILTERS = {
     "request_rate_limited": (_RATE, "too many requests"),
@@ -55,7 +56,7 @@ def fact(place: Place, line: Mapping[str, Any], namespaces: Collection[str]) -> 
         pod=place.name,
         tenant=_tenant(place, line, route, namespaces),
         actor=actor,
-        actor_tenant=_actor_tenant(line, actor),
+        actor_tenant=_actor_tenant(place, line, actor),
         verb=_text(line, "method"),
         host=_text(line, "host"),
         resource=_text(line, "path"),
@@ -110,26 +111,26 @@ def _of(route: str, what: str) -> str:
 def _actor(place: Place, line: Mapping[str, Any]) -> str:
     """Who the hop knows it was: by token, by key, by certificate, or as a service said it."""
     if place.hop == TIER_1:
-        known = _text(line, "subject") or (_text(line, "client") if _by_key(str(line.get("route") or "")) else "")
+        known = _text(line, "subject") or _text(line, {KEY: "client", TOKEN: "bearer"}.get(_published(line), ""))
     else:
         known = _text(line, "actor")
     return known or _text(line, "peer") or ANONYMOUS
 
 
-def _by_key(route: str) -> bool:
-    """Only there does the edge itself say in a header which client it was: elsewhere that header is the sender's own word."""
-    found = _ROUTE.match(route)
-    return bool(
-        found
-        and found[1] == EDGE_NAMESPACE
-        and found[2].startswith("published-model-")
-        and not found[2].endswith("-jwt")
-    )
+def _published(line: Mapping[str, Any]) -> str:
+    """How a published model is asked: only there does the edge itself say in headers who it was. Elsewhere those are the
+    sender's own words."""
+    found = _ROUTE.match(str(line.get("route") or ""))
+    if not found or found[1] != EDGE_NAMESPACE or not found[2].startswith("published-model-"):
+        return ""
+    return TOKEN if found[2].endswith("-jwt") else KEY
 
 
-def _actor_tenant(line: Mapping[str, Any], actor: str) -> str:
+def _actor_tenant(place: Place, line: Mapping[str, Any], actor: str) -> str:
     if said := _text(line, "tenant"):
         return said
+    if place.hop == TIER_1 and _published(line) == TOKEN:
+        return _text(line, "bearer_tenant")
     found = _SPIFFE.match(actor)
     return found[1] if found else ""
 

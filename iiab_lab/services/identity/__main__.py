@@ -24,13 +24,15 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     core = client.CoreV1Api(connect())
-    keys = KeyRing.open(core, _namespace())
-    clients = Clients(core, keys.jwks(), _namespace())
+    keys = KeyRing(core, _namespace())
+    clients = Clients(core, keys, _namespace())
     threading.Thread(target=clients.follow, daemon=True, name="namespaces").start()
+    threading.Thread(target=keys.follow, args=(clients.publish,), daemon=True, name="keys").start()
     app = Audited(application(keys, clients), silent=("/healthz", "/metrics"))
     settings = uvicorn.Config(app, access_log=False, log_level="warning")
     uvicorn.Server(settings).run(sockets=[listening(arguments.port)])
     clients.stop()
+    keys.stop()
     return 0
 
 

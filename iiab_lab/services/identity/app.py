@@ -1,4 +1,4 @@
-"""HTTP ⇄ tokens: the discovery document, the key set, and POST /token."""
+"""HTTP ⇄ tokens: each issuer's discovery document and key set, and POST /token."""
 
 from __future__ import annotations
 
@@ -18,21 +18,11 @@ from starlette.routing import Route
 
 from ..audited import known_as
 from .clients import TENANT, Client, Clients
-from .keys import KeyRing
+from .keys import FRESH, PLATFORM, KeyRing
 
 ISSUER, AUDIENCE, SCOPE, SECONDS = "https://identity.inference-in-a-box", "inference-in-a-box", "infer", 3600
 _MAX_BODY = 16 * 1024
-# OpenID Connect Discovery 1.0, as far as a client of machines needs it.
-DISCOVERY = {
-    "issuer": ISSUER,
-    "token_endpoint": f"{ISSUER}/token",
-    "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
-    "grant_types_supported": ["client_credentials"],
-    "scopes_supported": [SCOPE],
-    "response_types_supported": [],
-    "id_token_signing_alg_values_supported": ["RS256"],
-    "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-}
+_CONFIGURATION, _KEYS = "/.well-known/openid-configuration", "/.well-known/jwks.json"
 
 tokens = Counter("identity_tokens", "Answers of the token endpoint.", ["result"])
 
@@ -49,19 +39,13 @@ def application(keys: KeyRing, clients: Clients, now: Callable[[], float] = time
         client = clients.verify(client_id, client_secret)
         if client is None:
             return _refuse("invalid_client", 401)
-        known_as(request, client.name, client.name if client.role == TENANT else "")
+        known_as(request, client.name, tenant_of(client))
         if not set(form.get("scope", SCOPE).split()) <= {SCOPE}:
             return _refuse("invalid_scope", 400)
         tokens.labels("issued").inc()
-        signed = keys.sign(claims(client, now()))
+        signed = keys.sign(tenant_of(client), claims(client, now()))
         answer = {"access_token": signed, "token_type": "Bearer", "expires_in": SECONDS, "scope": SCOPE}
         return JSONResponse(answer, headers={"Cache-Control": "no-store"})
-
-    async def discovery(_: Request) -> Response:
-        return JSONResponse(DISCOVERY)
-
-    async def jwks(_: Request) -> Response:
-        return JSONResponse(keys.jwks(), headers={"Cache-Control": "max-age=300"})
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok") if clients.ready.is_set() else PlainTextResponse("starting", 503)
@@ -72,23 +56,64 @@ def application(keys: KeyRing, clients: Clients, now: Callable[[], float] = time
     return Starlette(
         routes=[
             Route("/token", token, methods=["POST"]),
-            Route("/.well-known/openid-configuration", discovery),
-            Route("/.well-known/jwks.json", jwks),
+            *_issuers(keys),
             Route("/healthz", healthz),
             Route("/metrics", metrics),
         ]
     )
 
 
+def _issuers(keys: KeyRing) -> list[Route]:
+    """What each issuer publishes, at a path of its own."""
+
+    async def discovery(request: Request) -> Response:
+        tenant = request.path_params.get("tenant", PLATFORM)
+        return JSONResponse(configuration(tenant)) if keys.knows(tenant) else _unknown()
+
+    async def jwks(request: Request) -> Response:
+        tenant = request.path_params.get("tenant", PLATFORM)
+        if not keys.knows(tenant):
+            return _unknown()
+        return JSONResponse(keys.jwks(tenant), headers={"Cache-Control": f"max-age={FRESH}"})
+
+    documents = {_CONFIGURATION: discovery, _KEYS: jwks}
+    return [
+        Route(f"{issuer}{path}", answer) for path, answer in documents.items() for issuer in ("", "/tenants/{tenant}")
+    ]
+
+
+def issuer_of(tenant: str) -> str:
+    """Each tenant has an issuer of its own: whoever trusts one believes it of no other tenant."""
+    return f"{ISSUER}/tenants/{tenant}" if tenant else ISSUER
+
+
+def tenant_of(client: Client) -> str:
+    return client.name if client.role == TENANT else PLATFORM
+
+
+def configuration(tenant: str) -> dict[str, Any]:
+    """OpenID Connect Discovery 1.0, as far as a client of machines needs it."""
+    return {
+        "issuer": issuer_of(tenant),
+        "token_endpoint": f"{ISSUER}/token",
+        "jwks_uri": issuer_of(tenant) + _KEYS,
+        "grant_types_supported": ["client_credentials"],
+        "scopes_supported": [SCOPE],
+        "response_types_supported": [],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+    }
+
+
 def claims(client: Client, now: float) -> dict[str, Any]:
     """A tenant's client speaks for the tenant, the admin's for no tenant: it has a role."""
     issued = int(now)
     return {
-        "iss": ISSUER,
+        "iss": issuer_of(tenant_of(client)),
         "aud": AUDIENCE,
         "sub": client.name,
         "client_id": client.name,
-        **({"tenant": client.name} if client.role == TENANT else {}),
+        **({"tenant": tenant} if (tenant := tenant_of(client)) else {}),
         "roles": [client.role],
         "scope": SCOPE,
         "iat": issued,
@@ -117,6 +142,10 @@ async def _body(request: Request) -> bytes | None:
         if len(received) > _MAX_BODY:
             return None
     return received
+
+
+def _unknown() -> Response:
+    return JSONResponse({"error": "unknown_issuer"}, 404)
 
 
 def _refuse(error: str, code: int) -> Response:

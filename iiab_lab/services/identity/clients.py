@@ -1,7 +1,7 @@
-"""Namespaces labelled `iiab.lab/tenant` → one OAuth client each, its secret in that namespace, the key set beside it.
+"""Namespaces labelled `iiab.lab/tenant` → one OAuth client each, its secret in that namespace, its issuer's key set beside it.
 
-The platform's own admin is a client too; its secret lies beside the signing keys. A namespace labelled `iiab.lab/jwks: "true"`
-gets the key set alone.
+The platform's own admin is a client too; its secret lies beside the signing keys. A namespace labelled `iiab.lab/jwks` gets
+key sets alone: "true" the platform's, and "tenants" one for each tenant's issuer too.
 
 What a tenant writes into its Secret can change its own secret and nothing else: who it is, the label on its namespace says,
 which only an administrator sets.
@@ -21,10 +21,12 @@ from typing import Any, NamedTuple
 from kubernetes import client, watch
 from urllib3.exceptions import HTTPError
 
+from .keys import KeyRing
+
 log = logging.getLogger(__name__)
 
 LABEL, SECRET, JWKS = "iiab.lab/tenant", "identity-client", "identity-jwks"
-READERS = "iiab.lab/jwks=true"
+READERS, EVERY = "iiab.lab/jwks", "tenants"
 ADMIN, TENANT = "admin", "tenant"
 ADMIN_SECRET = "identity-admin-client"  # noqa: S105 - a name
 _WATCH_SECONDS, _RETRY_SECONDS = 300, 1.0
@@ -40,12 +42,12 @@ class Client(NamedTuple):
 class Clients:
     """Follows the namespaces in a thread of its own; `verify` is safe from any other."""
 
-    def __init__(self, core: Any, jwks: dict[str, Any], namespace: str) -> None:
-        self._core, self._jwks, self._namespace = core, json.dumps(jwks), namespace
+    def __init__(self, core: Any, keys: KeyRing, namespace: str) -> None:
+        self._core, self._keys, self._namespace = core, keys, namespace
         self._admin = b""
         self._known: dict[str, dict[str, bytes]] = {}  # tenant → namespace → hash of its secret
         self.ready = threading.Event()
-        self._stop = threading.Event()
+        self._stop, self._publishing = threading.Event(), threading.Lock()
 
     def verify(self, client_id: str, client_secret: str) -> Client | None:
         """Takes as long for an unknown client as for a wrong secret."""
@@ -59,11 +61,10 @@ class Clients:
         while not self._stop.is_set():
             try:
                 self._admin = _hash(self._secret(ADMIN_SECRET, self._namespace, ADMIN))
-                for reader in self._core.list_namespace(label_selector=READERS).items:
-                    self._publish(reader.metadata.name)
                 listed = self._core.list_namespace(label_selector=LABEL)
                 for namespace in listed.items:
                     self._admit(namespace)
+                self.publish()
                 self.ready.set()
                 self._watch(listed.metadata.resource_version)
             except (client.ApiException, HTTPError) as error:
@@ -89,12 +90,14 @@ class Clients:
             return self._forget(name)
         try:
             secret = self._secret(SECRET, name, tenant)
-            self._publish(name)
         except client.ApiException as error:
             # One namespace that has not bound our role yet must not keep the others waiting.
             log.warning("tenant %s has no client yet: %s", tenant, error.reason)
             return None
-        self._known.setdefault(tenant, {})[name] = _hash(secret)
+        held = self._known.setdefault(tenant, {})
+        is_new, held[name] = name not in held, _hash(secret)
+        if is_new and self.ready.is_set():
+            self.publish()
         return None
 
     def _forget(self, namespace: str) -> None:
@@ -114,14 +117,36 @@ class Clients:
             data = self._core.create_namespaced_secret(namespace, body).data
         return base64.b64decode(data["client_secret"]).decode()
 
-    def _publish(self, namespace: str) -> None:
-        body = {"metadata": {"name": JWKS}, "data": {"jwks": self._jwks}}
+    def publish(self) -> None:
+        """The key sets as they are now, to whoever verifies by them. Called from any thread, one after the other."""
+        with self._publishing:
+            sets = {tenant: json.dumps(self._keys.jwks(tenant)) for tenant in list(self._known)}
+            for tenant, own in sets.items():
+                for name in list(self._known[tenant]):
+                    self._try(name, JWKS, {"jwks": own})
+            platform = {"jwks": json.dumps(self._keys.jwks())}
+            for reader in self._core.list_namespace(label_selector=READERS).items:
+                name, wanted = reader.metadata.name, reader.metadata.labels[READERS]
+                more = {f"{tenant}.jwks": own for tenant, own in sets.items()} if name == self._namespace else {}
+                self._try(name, JWKS, platform | more)
+                for tenant, own in sets.items() if wanted == EVERY else ():
+                    self._try(name, f"{JWKS}-{tenant}", {"jwks": own})
+
+    def _try(self, namespace: str, name: str, data: dict[str, str]) -> None:
+        """Who has not bound our role goes without, and keeps nobody else waiting."""
+        try:
+            self._put(namespace, name, data)
+        except client.ApiException as error:
+            log.warning("ConfigMap %s/%s cannot be written: %s", namespace, name, error.reason)
+
+    def _put(self, namespace: str, name: str, data: dict[str, str]) -> None:
+        body = {"metadata": {"name": name}, "data": data}
         try:
             self._core.create_namespaced_config_map(namespace, body)
         except client.ApiException as error:
             if error.status != 409:
                 raise
-            self._core.patch_namespaced_config_map(JWKS, namespace, body)
+            self._core.patch_namespaced_config_map(name, namespace, body)
 
 
 def _hash(secret: str) -> bytes:

@@ -1,6 +1,6 @@
-"""A request's bearer token → who calls: the admin or one tenant, by the identity service's signature alone.
+"""A request's bearer token → who calls: the admin or one tenant, by its issuer's signature alone.
 
-Nothing in a body, a path or a header changes who it is. A tenant has one namespace: the one labelled with its name.
+A tenant's issuer speaks for no other tenant, and none of them for the admin. Nothing in a body, a path or a header changes who it is. A tenant has one namespace: the one labelled with its name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .errors import Refused
 from .platform import CONFIG_MAP, NAMESPACE, Object, Platform
 
 ISSUER, AUDIENCE, LABEL = "https://identity.inference-in-a-box", "inference-in-a-box", "iiab.lab/tenant"
-_KEYS = ("identity-jwks", "identity")
+_KEYS, _TENANTS = ("identity-jwks", "identity"), f"{ISSUER}/tenants/"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Caller:
 class Callers:
     def __init__(self, platform: Platform) -> None:
         self._platform, self._lock = platform, threading.Lock()
-        self._keys: dict[str, jwt.PyJWK] = {}
+        self._keys: dict[tuple[str, str], jwt.PyJWK] = {}  # by issuer's tenant and key id
 
     def identify(self, request: Request) -> Caller:
         """Raises 401 without a token, 403 with one that is not good: the original's codes."""
@@ -52,18 +52,19 @@ class Callers:
 
     def of(self, token: str) -> Caller:
         claims = self.verify(token)
-        roles, tenant = claims.get("roles") or [], str(claims.get("tenant", ""))
-        if "admin" in roles:
+        roles, tenant = claims.get("roles") or [], _tenant(claims)
+        if not tenant and "admin" in roles:
             return Caller(str(claims["sub"]), "", "", token, claims)
-        if not tenant:
-            raise Refused(403, "Invalid token", "it is of no tenant")
+        if not tenant or claims.get("tenant") != tenant:
+            raise Refused(403, "Invalid token", "it is of no tenant, or of another than its issuer's")
         return Caller(str(claims["sub"]), tenant, self.namespace(tenant), token, claims)
 
     def verify(self, token: str) -> Object:
         try:
-            key = self._key(str(jwt.get_unverified_header(token).get("kid", "")))
+            said: Object = jwt.decode(token, options={"verify_signature": False})
+            key = self._key(_tenant(said), str(jwt.get_unverified_header(token).get("kid", "")))
             claims: Object = jwt.decode(
-                token, key, ["RS256"], audience=AUDIENCE, issuer=ISSUER, options={"require": ["exp", "iat", "sub"]}
+                token, key, ["RS256"], audience=AUDIENCE, issuer=said["iss"], options={"require": ["exp", "iat", "sub"]}
             )
         except (jwt.PyJWTError, ValueError) as error:
             raise Refused(403, "Invalid token", f"{error}; get a new one: iiab token TENANT") from error
@@ -81,13 +82,26 @@ class Callers:
         listed = self._platform.list(NAMESPACE, labels=LABEL)
         return {item["metadata"]["labels"][LABEL]: item["metadata"]["name"] for item in listed}
 
-    def _key(self, kid: str) -> Any:
-        """A key that is not known yet may be new: the set is read again."""
+    def _key(self, tenant: str, kid: str) -> Any:
+        """A key that is not known yet may be new: the sets are read again."""
         with self._lock:
-            if kid not in self._keys:
-                found = self._platform.get(CONFIG_MAP, *_KEYS)
-                listed = json.loads(((found or {}).get("data") or {}).get("jwks", '{"keys": []}'))["keys"]
-                self._keys = {key["kid"]: jwt.PyJWK(key) for key in listed}
-            if kid not in self._keys:
-                raise jwt.InvalidTokenError("it is signed with no key of the identity service")
-            return self._keys[kid].key
+            if (tenant, kid) not in self._keys:
+                data = (self._platform.get(CONFIG_MAP, *_KEYS) or {}).get("data") or {}
+                self._keys = {
+                    (name.removesuffix("jwks").removesuffix("."), key["kid"]): jwt.PyJWK(key)
+                    for name, text in data.items()
+                    for key in json.loads(text)["keys"]
+                }
+            if (tenant, kid) not in self._keys:
+                raise jwt.InvalidTokenError("it is signed with no key of its issuer")
+            return self._keys[tenant, kid].key
+
+
+def _tenant(claims: Object) -> str:
+    """Whose issuer a token names; "" for the platform's own. Raises InvalidIssuerError for anybody else's."""
+    issuer = claims.get("iss")
+    if issuer == ISSUER:
+        return ""
+    if not isinstance(issuer, str) or not issuer.startswith(_TENANTS) or issuer == _TENANTS:
+        raise jwt.InvalidIssuerError("Invalid issuer")
+    return issuer.removeprefix(_TENANTS)

@@ -36,8 +36,9 @@ class Asking:
 
     def __init__(self, call: Call, connections: int) -> None:
         self._call, self._bodies, self._chance = call, call.bodies or (call.body,), Random(0)  # noqa: S311 - not secret
-        trust = ssl.create_default_context(cafile=call.ca or None) if call.url.startswith("https:") else True
-        connector = aiohttp.TCPConnector(limit=connections, ssl=trust, resolver=_Resolver(call.resolve))
+        self._trust = _Trust(call.ca) if call.url.startswith("https:") else None
+        context = self._trust.context if self._trust else True
+        connector = aiohttp.TCPConnector(limit=connections, ssl=context, resolver=_Resolver(call.resolve))
         self._session = aiohttp.ClientSession(connector=connector, headers=dict(call.headers), auto_decompress=False)
 
     async def __aenter__(self) -> Asking:
@@ -48,6 +49,8 @@ class Asking:
 
     async def __call__(self, patience: float) -> Answer:
         call, asked = self._call, self._chance.randrange(len(self._bodies))
+        if self._trust:
+            self._trust.follow()
         try:
             async with (
                 asyncio.timeout(patience),
@@ -60,6 +63,23 @@ class Asking:
             return Answer(0, TIMEOUT, asked=asked)
         except (aiohttp.ClientError, OSError) as error:
             return Answer(0, _named(error), asked=asked)
+
+
+class _Trust:
+    """The CAs of a file, and those that come into it later: while a CA is rotated, connections go on to be made."""
+
+    def __init__(self, file: str) -> None:
+        self._file, self._read = file, _written(file)
+        self.context = ssl.create_default_context(cafile=file or None)
+
+    def follow(self) -> None:
+        if (written := _written(self._file)) != self._read:
+            self._read = written
+            self.context.load_verify_locations(self._file)
+
+
+def _written(file: str) -> float:
+    return os.stat(file).st_mtime_ns if file else 0
 
 
 class _Resolver(AbstractResolver):

@@ -15,7 +15,7 @@ from iiab_lab.scenarios.security import forge
 from iiab_lab.scenarios.security.attacks.forged import FORGED, Kit
 
 CLAIMS = {
-    "iss": "https://identity.inference-in-a-box",
+    "iss": "https://identity.inference-in-a-box/tenants/tenant-a",
     "aud": "inference-in-a-box",
     "sub": "tenant-a",
     "tenant": "tenant-a",
@@ -27,9 +27,9 @@ CLAIMS = {
 @pytest.fixture(scope="module")
 def kit() -> Kit:
     now = int(time.time())
-    ours = forge.stranger("key-0001")
+    ours, theirs, platform = (forge.stranger(kid) for kid in ("tenant-a.key-0001", "tenant-b.key-0001", "key-0001"))
     claims = CLAIMS | {"iat": now, "nbf": now, "exp": now + 600}
-    return Kit(claims, ours, forge.stranger("key-0001"), forge.signed(ours, claims), now)
+    return Kit(claims, ours, forge.stranger(ours.kid), forge.signed(ours, claims), now, theirs, platform)
 
 
 def verified(kit: Kit, token: str) -> dict:
@@ -52,6 +52,10 @@ REFUSED = {
     ),
     **dict.fromkeys(
         ("embedded-jwk", "embedded-jwk-no-kid", "jku", "x5u", "x5c", "kid-unknown", "kid-missing", "foreign", "stripped"),
+        jwt.InvalidSignatureError,
+    ),
+    **dict.fromkeys(
+        ("other-tenant", "other-issuer", "other-claim", "other-key", "other-key-our-kid", "platform-key", "admin-claim", "admin-key"),
         jwt.InvalidSignatureError,
     ),
     **dict.fromkeys(("bit-signature", "bit-payload", "changed-claim"), jwt.InvalidSignatureError),
@@ -95,6 +99,23 @@ def test_the_controls_are_genuine(kit: Kit) -> None:
 def test_an_ordinary_verifier_refuses_it_for_just_that(kit: Kit, name: str) -> None:
     with pytest.raises(REFUSED[name]):
         verified(kit, FORGED[name](kit))
+
+
+# Signed by another issuer's own key: what its own verifier reads.
+ISSUERS = {
+    "other-tenant": ("theirs", {"tenant": "tenant-b", "sub": "tenant-b"}),
+    "other-issuer": ("theirs", {"tenant": "tenant-a", "sub": "tenant-a"}),
+    "other-claim": ("theirs", {"tenant": "tenant-a", "sub": "tenant-b"}),
+    "admin-claim": ("theirs", {"tenant": "", "roles": ["admin"]}),
+}
+
+
+@pytest.mark.parametrize("name", ISSUERS)
+def test_another_issuer_would_take_its_own(kit: Kit, name: str) -> None:
+    signer, said = ISSUERS[name]
+    key, issuer = getattr(kit, signer).key.public_key(), CLAIMS["iss"].replace("tenant-a", "tenant-b")
+    found = jwt.decode(FORGED[name](kit), key, ["RS256"], audience=CLAIMS["aud"], issuer=issuer)
+    assert {claim: found[claim] for claim in said} == said
 
 
 @pytest.mark.parametrize("name", SIGNED)

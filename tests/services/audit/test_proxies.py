@@ -19,6 +19,7 @@ SIDECAR = Place("sidecar", "tenant-a", "sklearn-iris-1")
 ACTIVATOR = Place("activator", "knative-serving", "activator-1")
 MANAGEMENT = Place("management", "default", "management-service-1")
 PUBLISHED = "httproute/envoy-gateway-system/published-model-tenant-a-sklearn-iris/rule/0/match/0"
+BEARER = {"bearer": "tenant-b", "bearer_tenant": "tenant-b"}
 ON = "HTTPRoute tenant-a/sklearn-iris"
 
 
@@ -125,6 +126,14 @@ def who(place: Place, **said: Any) -> tuple[str, str, str]:
             ("default-731c749d", "", "tenant-a"),
         ),
         (EDGE_POD, {"subject": None, "tenant": None, "client": "faked"}, ("anonymous", "", "tenant-a")),
+        # By another tenant's token: the edge's own word on the token door, the sender's everywhere else.
+        (
+            EDGE_POD,
+            {"subject": None, "tenant": None, **BEARER, "route": PUBLISHED.replace("iris/", "iris-jwt/")},
+            ("tenant-b", "tenant-b", "tenant-a"),
+        ),
+        (EDGE_POD, {"subject": None, "tenant": None, **BEARER, "route": PUBLISHED}, ("anonymous", "", "tenant-a")),
+        (EDGE_POD, {"subject": None, "tenant": None, **BEARER}, ("anonymous", "", "tenant-a")),
         (
             EDGE_POD,
             {"subject": None, "tenant": None, "client": "faked", "route": PUBLISHED.replace("iris/", "iris-jwt/")},

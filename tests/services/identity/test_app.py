@@ -7,22 +7,26 @@ import time
 import httpx
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.testclient import TestClient
 
 from iiab_lab.services.identity.app import application
 from iiab_lab.services.identity.clients import Clients, _hash
-from iiab_lab.services.identity.keys import KeyRing
+from iiab_lab.services.identity.keys import KeyRing, new_pem
+
+OWN = "/tenants/tenant-a"
 
 
 @pytest.fixture(scope="module")
 def keys() -> KeyRing:
-    return KeyRing({f"key-{n:04}": rsa.generate_private_key(public_exponent=65537, key_size=2048) for n in (1, 2)})
+    ring = KeyRing(None, "identity")
+    ids = ("key-0001", "key-0002", "tenant-a.key-0001", "tenant-a.key-0002", "tenant-b.key-0001")
+    ring.take({kid: new_pem().encode() for kid in ids})
+    return ring
 
 
 @pytest.fixture
 def client(keys: KeyRing) -> TestClient:
-    clients = Clients(None, keys.jwks(), "identity")
+    clients = Clients(None, keys, "identity")
     clients._admin = _hash("of the admin")
     clients._known = {"tenant-a": {"a": _hash("right")}, "tenant-b": {"b": _hash("other")}}
     clients.ready.set()
@@ -38,28 +42,46 @@ def test_a_token_verifies_against_the_published_keys_and_says_who_and_what_for(c
     answer = ask(client)
     assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
     token = answer.json()["access_token"]
-    found = {key["kid"]: jwt.PyJWK(key) for key in client.get("/.well-known/jwks.json").json()["keys"]}
+    found = {key["kid"]: jwt.PyJWK(key) for key in client.get(f"{OWN}/.well-known/jwks.json").json()["keys"]}
     header = jwt.get_unverified_header(token)
-    assert (header["alg"], header["kid"]) == ("RS256", "key-0002")
+    assert (header["alg"], header["kid"]) == ("RS256", "tenant-a.key-0002")
     claims = jwt.decode(
         token,
         found[header["kid"]].key,
         ["RS256"],
         audience="inference-in-a-box",
-        issuer="https://identity.inference-in-a-box",
+        issuer=f"https://identity.inference-in-a-box{OWN}",
     )
     assert claims["tenant"] == claims["sub"] == "tenant-a" and claims["scope"] == "infer"
     assert 0 < claims["exp"] - time.time() <= answer.json()["expires_in"]
 
 
-def test_the_key_set_holds_public_halves_alone(client: TestClient) -> None:
-    for key in client.get("/.well-known/jwks.json").json()["keys"]:
+ISSUERS = ["", OWN, "/tenants/tenant-b"]
+
+
+@pytest.mark.parametrize("issuer", ISSUERS)
+def test_the_key_set_holds_public_halves_alone(client: TestClient, issuer: str) -> None:
+    for key in client.get(f"{issuer}/.well-known/jwks.json").json()["keys"]:
         assert key.keys() == {"kid", "use", "alg", "kty", "n", "e"}
 
 
-def test_discovery_names_where_things_are(client: TestClient) -> None:
-    said = client.get("/.well-known/openid-configuration").json()
-    assert said["token_endpoint"].startswith(said["issuer"]) and said["jwks_uri"].startswith(said["issuer"])
+def test_no_key_is_of_two_issuers(client: TestClient) -> None:
+    found = [key["n"] for issuer in ISSUERS for key in client.get(f"{issuer}/.well-known/jwks.json").json()["keys"]]
+    assert len(found) == len(set(found)) == 5
+
+
+@pytest.mark.parametrize("issuer", ISSUERS)
+def test_discovery_names_where_things_are(client: TestClient, issuer: str) -> None:
+    said = client.get(f"{issuer}/.well-known/openid-configuration").json()
+    root = "https://identity.inference-in-a-box"
+    assert said["issuer"] == root + issuer and said["jwks_uri"].startswith(said["issuer"])
+    assert said["token_endpoint"] == f"{root}/token"
+    assert client.get(said["jwks_uri"].removeprefix(root)).status_code == 200
+
+
+@pytest.mark.parametrize("document", ["openid-configuration", "jwks.json"])
+def test_nobody_is_the_issuer_of_a_tenant_there_is_not(client: TestClient, document: str) -> None:
+    assert client.get(f"/tenants/nobody/.well-known/{document}").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,15 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from kubernetes import config
 from starlette.testclient import TestClient
 
 from iiab_lab.kube import Kube
-from iiab_lab.services.identity.app import claims
+from iiab_lab.services.identity.app import claims, tenant_of
 from iiab_lab.services.identity.clients import ADMIN, TENANT, Client
-from iiab_lab.services.identity.keys import KeyRing
+from iiab_lab.services.identity.keys import KeyRing, new_pem
 from iiab_lab.services.management.app import application
 from iiab_lab.services.management.platform import Platform
 from iiab_lab.services.management.registry.registry import Limits
@@ -38,7 +37,11 @@ WORDS = {"namespace": "tenant-a", "name": "iris-a", "key_id": "default-1", "vers
 
 @pytest.fixture(scope="module")
 def keys() -> KeyRing:
-    return KeyRing({"key-0001": rsa.generate_private_key(public_exponent=65537, key_size=2048)})
+    ring = KeyRing(None, "identity")
+    ring.take(
+        {kid: new_pem().encode() for kid in ("key-0001", "tenant-a.key-0001", "tenant-b.key-0001", "tenant-z.key-0001")}
+    )
+    return ring
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,9 @@ def _objects(keys: KeyRing) -> Iterator[dict]:
         labels = {"iiab.lab/tenant": name} if name != "identity" else {}
         yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     meta = {"name": "identity-jwks", "namespace": "identity"}
-    yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"jwks": json.dumps(keys.jwks())}}
+    sets = {"jwks": keys.jwks()} | {f"{tenant}.jwks": keys.jwks(tenant) for tenant in ("tenant-a", "tenant-b")}
+    data = {name: json.dumps(found) for name, found in sets.items()}
+    yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
     runtime = {"containers": [{"name": "kserve-container", "image": "kserve/sklearnserver:v0.20.0"}]}
     runtime |= {"supportedModelFormats": [{"name": "sklearn", "version": "1", "autoSelect": True}]}
     kind = {"apiVersion": "serving.kserve.io/v1alpha1", "kind": "ClusterServingRuntime"}
@@ -95,7 +100,8 @@ class Browser:
 @pytest.fixture
 def token(keys: KeyRing):
     def make(tenant: str, role: str = TENANT, age: float = 0) -> str:
-        return keys.sign(claims(Client(tenant, role), time.time() - age))
+        client = Client(tenant, role)
+        return keys.sign(tenant_of(client), claims(client, time.time() - age))
 
     return make
 

@@ -49,6 +49,7 @@ def plugins(tokens: Tokens, authorizer: Authorizer, doings: Doings, now: Callabl
         approvals={
             ("apiextensions.k8s.io", "customresourcedefinitions"): own_definitions.keep,
             ("certificates.k8s.io", "certificatesigningrequests"): approval.asked,
+            ("cert-manager.io", "certificaterequests"): approval.asked,
             (rbac, "roles"): escalation.roles,
             (rbac, "clusterroles"): escalation.roles,
             (rbac, "rolebindings"): escalation.bindings,

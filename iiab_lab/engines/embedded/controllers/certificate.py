@@ -1,24 +1,23 @@
-"""Certificate → a Secret with key, certificate and CA, renewed in time.
+"""Certificate → a CertificateRequest, and its result in a Secret; again in time, when it was changed, and when it is asked for.
 
-Reads:  Certificates, their issuer and its Secret, the Secret they fill.
-Writes: the Secret (kubernetes.io/tls); status.{notBefore, notAfter, renewalTime, revision, conditions}.
-Wakes:  on the Certificate, on its Secret, on every issuer; when it is time to renew.
+Reads:  Certificates, the Secret they fill, the CertificateRequests they own.
+Writes: CertificateRequests; the Secret (kubernetes.io/tls), and one with the next key meanwhile; the Certificate's status.
+Wakes:  on the Certificate, on its Secrets and requests; when it is time to renew, or to try again.
 """
 
 from __future__ import annotations
 
-import base64
-
-from ..objects.conditions import condition, merge
-from ..objects.kinds import CERTIFICATE, CLUSTER_ISSUER, ISSUER, SECRET, Key
-from ..objects.meta import Object, key_of, new
-from ..objects.times import rfc3339, seconds
+from ..objects.conditions import is_true
+from ..objects.kinds import CERTIFICATE, CERTIFICATE_REQUEST, SECRET, Key
+from ..objects.meta import Object, annotations_of, key_of, owner_keys
+from ..objects.times import seconds
 from ..reconcile.events import Recorder
+from ..reconcile.issuance import Issuance
 from ..reconcile.ports import Client, Clock, Result, Watch
-from ..rules import certificates, pki
+from ..rules import certificate_policies as policies
+from ..rules import certificate_status, certificates
 
-CLUSTER_NAMESPACE = "cert-manager"
-_READY = "Certificate is up to date and has not expired"
+_RIVAL_SECONDS = 180.0
 
 
 class CertificateController:
@@ -28,89 +27,60 @@ class CertificateController:
         self._client, self._clock, self._record = client, clock, record
         self.watches = (
             Watch(CERTIFICATE, lambda certificate: [key_of(certificate)]),
+            Watch(CERTIFICATE_REQUEST, owner_keys("Certificate")),
             Watch(SECRET, self._filled),
-            Watch(ISSUER, self._signed),
-            Watch(CLUSTER_ISSUER, self._signed),
         )
 
     async def reconcile(self, key: Key) -> Result | None:
         certificate = self._client.get(CERTIFICATE, key)
         if certificate is None or certificate["metadata"].get("deletionTimestamp"):
             return None
-        ready, authority = self._issuer(certificate)
-        if not ready:
-            return await self._waits(certificate, "the issuer is not ready")
-        secret = self._client.get(SECRET, Key(key.namespace, certificate["spec"]["secretName"]))
-        reason = certificates.mismatch(certificate, secret, authority) or self._is_due(certificate)
-        if reason:
-            await self._issue(certificate, authority, reason)
-            return Result(0.0)
-        due = seconds(certificate["status"]["renewalTime"]) if "renewalTime" in (certificate.get("status") or {}) else 0
-        return Result(max(0.0, due - self._clock.now())) if due else None
+        issuance, after = Issuance(self._client, self._clock, self._record, certificate), None
+        if is_true(certificate, "Issuing"):
+            await issuance.go_on()
+        else:
+            await issuance.forget_next_key()
+            after = await self._trigger(issuance)
+        await self._tell_readiness(issuance)
+        await self._forget_old_requests(issuance)
+        return Result(after)
 
-    def _issuer(self, certificate: Object) -> tuple[bool, pki.Authority | None]:
-        """(ready, authority): a self-signed issuer is ready and has none."""
-        reference = certificate["spec"]["issuerRef"]
-        cluster = reference.get("kind") == "ClusterIssuer"
-        namespace = certificate["metadata"]["namespace"]
-        kind, key = (
-            (CLUSTER_ISSUER, Key("", reference["name"])) if cluster else (ISSUER, Key(namespace, reference["name"]))
-        )
-        issuer = self._client.get(kind, key)
-        if issuer is None:
-            return False, None
-        if "selfSigned" in issuer["spec"]:
-            return True, None
-        held = Key(CLUSTER_NAMESPACE if cluster else namespace, (issuer["spec"].get("ca") or {}).get("secretName", ""))
-        authority = certificates.authority(self._client.get(SECRET, held))
-        return authority is not None, authority
+    async def _trigger(self, issuance: Issuance) -> float:
+        """Seconds until the next look."""
+        if not self._owns_its_secret(issuance):
+            return _RIVAL_SECONDS
+        seen = issuance.seen
+        if left := policies.back_off(seen.certificate, issuance.upcoming(), seen.now):
+            return left
+        if found := policies.to_issue(seen):
+            await issuance.say("Issuing", True, *found)
+            await self._record(seen.certificate, "Issuing", found[1])
+            return 0.0
+        return max(0.0, seconds(policies.life(seen)["renewalTime"]) - seen.now)
 
-    def _is_due(self, certificate: Object) -> str:
-        status = certificate.get("status") or {}
-        if "renewalTime" not in status:
-            return "SecretMismatch"  # a Secret of somebody else's making
-        return "Renewing" if seconds(status["renewalTime"]) <= self._clock.now() else ""
+    def _owns_its_secret(self, issuance: Issuance) -> bool:
+        """Two that fill one Secret would undo each other's work without end."""
+        certificate, secret = issuance.certificate, issuance.seen.secret
+        name, namespace = certificate["spec"]["secretName"], certificate["metadata"]["namespace"]
+        rivals = [one for one in self._client.list(CERTIFICATE, namespace) if one["spec"]["secretName"] == name]
+        held = annotations_of(secret).get(certificates.NAME, "") if secret else ""
+        owner = certificate_status.owner_of_secret(rivals or [certificate], held)
+        return key_of(owner) == key_of(certificate)
 
-    async def _issue(self, certificate: Object, authority: pki.Authority | None, reason: str) -> None:
-        meta, spec, now = certificate["metadata"], certificate["spec"], self._clock.now()
-        issued = pki.issue(certificates.request(certificate), authority, now)
-        await self._record(certificate, "Issuing", f"Issuing certificate: {reason}")
-        text = {"tls.crt": issued.chain, "tls.key": issued.key, "ca.crt": issued.root}
-        data = {name: base64.b64encode(value.encode()).decode() for name, value in text.items()}
-        annotations = {"cert-manager.io/certificate-name": meta["name"]}
-        secret = new(
-            SECRET, spec["secretName"], meta["namespace"], annotations=annotations, type="kubernetes.io/tls", data=data
-        )
-        await self._client.apply(secret)
-        status = {
-            "notBefore": rfc3339(issued.not_before),
-            "notAfter": rfc3339(issued.not_after),
-            "renewalTime": rfc3339(certificates.renewal(certificate, issued.not_before, issued.not_after)),
-            "revision": (certificate.get("status") or {}).get("revision", 0) + 1,
-        }
-        await self._say(certificate, status, condition("Ready", True, "Ready", _READY, now=rfc3339(now)))
+    async def _tell_readiness(self, issuance: Issuance) -> None:
+        seen = issuance.seen
+        wrong, life = policies.not_ready(seen), policies.life(seen)
+        await issuance.change(lambda status: certificate_status.with_life(status, life))
+        await issuance.say("Ready", not wrong, *(wrong or policies.READY))
 
-    async def _waits(self, certificate: Object, why: str) -> None:
-        reference = certificate["spec"]["issuerRef"]
-        message = f"Referenced {reference.get('kind', 'Issuer')} {reference['name']!r}: {why}"
-        made = condition("Ready", False, "DoesNotExist", message, now=rfc3339(self._clock.now()))
-        if not (certificate.get("status") or {}).get("notAfter"):
-            await self._say(certificate, certificate.get("status") or {}, made)
-
-    async def _say(self, certificate: Object, status: Object, made: Object) -> None:
-        made["observedGeneration"] = certificate["metadata"].get("generation", 1)
-        before = (certificate.get("status") or {}).get("conditions")
-        await self._client.set_status(CERTIFICATE, key_of(certificate), status | {"conditions": merge(before, [made])})
+    async def _forget_old_requests(self, issuance: Issuance) -> None:
+        if is_true(issuance.certificate, "Ready"):
+            requests, most = issuance.requests(), issuance.certificate["spec"].get("revisionHistoryLimit", 1)
+            for request in requests[: max(0, len(requests) - most)]:
+                await self._client.delete(CERTIFICATE_REQUEST, key_of(request))
 
     def _filled(self, secret: Object) -> list[Key]:
         meta = secret["metadata"]
+        names = (meta["name"], *(owner.name for owner in owner_keys("Certificate")(secret)))
         found = self._client.list(CERTIFICATE, meta["namespace"])
-        own = [key_of(c) for c in found if c["spec"]["secretName"] == meta["name"]]
-        return own + (self._all() if meta["namespace"] == CLUSTER_NAMESPACE else [])
-
-    def _signed(self, issuer: Object) -> list[Key]:
-        name = issuer["metadata"]["name"]
-        return [key_of(c) for c in self._client.list(CERTIFICATE) if c["spec"]["issuerRef"]["name"] == name]
-
-    def _all(self) -> list[Key]:
-        return [key_of(certificate) for certificate in self._client.list(CERTIFICATE)]
+        return [key_of(c) for c in found if c["spec"]["secretName"] == names[0] or c["metadata"]["name"] in names[1:]]

@@ -2,7 +2,7 @@
 
 Reads:  Pods with an istio-proxy of their own, Gateways (networking.istio.io), VirtualServices, DestinationRules, Services,
         EndpointSlices, Secrets, NetworkPolicies and the Pods that these choose, AuthorizationPolicies, RequestAuthentications,
-        PeerAuthentications, Namespaces, ConfigMap istio-system/istio, Secret istio-system/cacerts.
+        PeerAuthentications, Namespaces, ConfigMaps istio-system/istio and istio-ca-root-cert, Secret istio-system/cacerts.
 Writes: the proxy's configuration; status of VirtualServices and DestinationRules that are not, or not wholly, in force.
 Wakes:  on the Pod, and on each of those for every ingress gateway; when its certificate is due.
 """
@@ -18,7 +18,7 @@ from ..objects import kinds
 from ..objects.kinds import CONFIG_MAP, DESTINATION_RULE, POD, SECRET, VIRTUAL_SERVICE, Key, Kind
 from ..objects.meta import Object, annotations_of, edition, key_of, labels_of
 from ..objects.names import SIDECAR_STATUS
-from ..objects.pods import as_peer, has_proxy, ports, standing
+from ..objects.pods import as_peer, has_proxy, ports
 from ..objects.times import rfc3339
 from ..reconcile.culprits import Verdicts, culprits
 from ..reconcile.events import Recorder
@@ -36,6 +36,7 @@ _INPUTS = (
     kinds.REQUEST_AUTHENTICATION,
     kinds.PEER_AUTHENTICATION,  # of those it sends to
 )
+_CONFIGS = (mesh_config.KEY, workload_certificates.ROOTS)
 _JUDGES = {VIRTUAL_SERVICE: unserved.virtual_service, DESTINATION_RULE: unserved.destination_rule}
 Translation = Callable[[Iterable[Named]], Ingress]
 
@@ -50,9 +51,9 @@ class IngressGatewayController:
         self._verdicts = Verdicts[Named]()
         self._judged: dict[Named, tuple[Hashable, list[str]]] = {}  # as of an edition, without asking Envoy
         self.watches = (
-            Watch(POD, lambda pod: [key_of(pod)] if _is_gateway(pod) else [], standing),
+            Watch(POD, lambda pod: [key_of(pod)] if _is_gateway(pod) else [], workload_certificates.regarded),
             Watch(SECRET, lambda secret: self._all(secret) if secret["metadata"]["namespace"] == ROOT else []),
-            Watch(CONFIG_MAP, lambda found: self._all(found) if key_of(found) == mesh_config.KEY else []),
+            Watch(CONFIG_MAP, lambda found: self._all(found) if key_of(found) in _CONFIGS else []),
             Watch(kinds.NAMESPACE, self._all, lambda namespace: tuple(sorted(labels_of(namespace).items()))),
             Watch(POD, lambda pod: self._all(pod) if self._around else [], as_peer),
             *(Watch(kind, self._all, edition) for kind in _JUDGES),
@@ -69,7 +70,8 @@ class IngressGatewayController:
         if not own or authority is None:
             return None  # its ports, or the mesh's CA, will wake us
         now = self._clock.now()
-        certificate = workload_certificates.current(self._certificates.get(key), pod, authority, now)
+        trusted = workload_certificates.roots(authority, self._client.get(CONFIG_MAP, workload_certificates.ROOTS))
+        certificate = workload_certificates.current(self._certificates.get(key), pod, authority, trusted, now)
         self._certificates[key] = certificate
         await self._report(await self._publish(pod, own, certificate.identity))
         return Result(max(0.0, certificate.due - now))

@@ -12,7 +12,7 @@ from ..objects.kinds import CLUSTER_ISSUER, ISSUER, SECRET, Key
 from ..objects.meta import Object, key_of
 from ..objects.times import rfc3339
 from ..reconcile.ports import Client, Clock, Result, Watch
-from ..rules import certificates
+from ..rules import certificates, pki
 
 CLUSTER_NAMESPACE = "cert-manager"
 
@@ -45,8 +45,11 @@ class IssuerController:
             return True, "IsReady", ""
         name = (issuer["spec"].get("ca") or {}).get("secretName", "")
         namespace = issuer["metadata"].get("namespace") or CLUSTER_NAMESPACE
-        if certificates.authority(self._client.get(SECRET, Key(namespace, name))) is None:
+        authority = certificates.authority(self._client.get(SECRET, Key(namespace, name)))
+        if authority is None:
             return False, "ErrGetKeyPair", f'Error getting keypair for CA issuer: secret "{name}" not found'
+        if not pki.is_ca(authority.chain):
+            return False, "ErrInvalidKeyPair", "Error getting keypair for CA issuer: certificate is not a CA"
         return True, "KeyPairVerified", "Signing CA verified"
 
     def _named(self, secret: Object) -> list[Key]:

@@ -1,7 +1,8 @@
 """Meshed Pods → the configuration of their Envoy, with a certificate of the mesh.
 
 Reads:  Pods with an injected istio-proxy, their Revisions, NetworkPolicies, and the Pods and Namespaces that these choose;
-        AuthorizationPolicies, RequestAuthentications, PeerAuthentications, ConfigMap istio-system/istio, Secret istio-system/cacerts; Services and EndpointSlices that policies have a proxy ask.
+        AuthorizationPolicies, RequestAuthentications, PeerAuthentications, ConfigMaps istio-system/istio and
+        istio-ca-root-cert, Secret istio-system/cacerts; Services and EndpointSlices that policies have a proxy ask.
 Writes: the proxy's configuration.
 Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certificate is due.
 """
@@ -15,12 +16,12 @@ from ..objects import kinds
 from ..objects.kinds import CONFIG_MAP, POD, SECRET, Key
 from ..objects.meta import Object, annotations_of, key_of, labels_of
 from ..objects.names import SERVICE_NAME, SIDECAR_STATUS
-from ..objects.pods import as_peer, has_proxy, ports, standing
+from ..objects.pods import as_peer, has_proxy, ports
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
 from ..rules import certificates
 from ..rules.istio import mesh_config
-from ..rules.workload_certificates import CA, Certificate, current
+from ..rules.workload_certificates import CA, ROOTS, Certificate, current, regarded, roots
 
 _POLICIES = (kinds.AUTHORIZATION_POLICY, kinds.REQUEST_AUTHENTICATION, kinds.NETWORK_POLICY)
 
@@ -34,13 +35,15 @@ class SidecarController:
         self._asked: dict[Key, frozenset[Key]] = {}  # Pod → the Services that its policies have its proxy ask
         self._around: set[Key] = set()  # Pods whose NetworkPolicies choose others by label
         self.watches = (
-            Watch(POD, lambda pod: [key_of(pod)] if _injected(pod) else [], standing),
+            Watch(POD, lambda pod: [key_of(pod)] if _injected(pod) else [], regarded),
             Watch(POD, lambda pod: self._around, as_peer),
             Watch(kinds.NAMESPACE, lambda namespace: self._around, lambda one: tuple(sorted(labels_of(one).items()))),
             *(Watch(kind, self._concerned) for kind in _POLICIES),
             # What a Pod asks of a connection is done by those who call it, too.
             Watch(kinds.PEER_AUTHENTICATION, lambda one: [*self._concerned(one), *self._asked]),
-            Watch(CONFIG_MAP, lambda found: self._concerned(found) if key_of(found) == mesh_config.KEY else []),
+            Watch(
+                CONFIG_MAP, lambda found: self._concerned(found) if key_of(found) in (mesh_config.KEY, ROOTS) else []
+            ),
             Watch(kinds.SERVICE, lambda service: self._callers(service, service["metadata"]["name"])),
             Watch(kinds.ENDPOINT_SLICE, lambda one: self._callers(one, labels_of(one).get(SERVICE_NAME, ""))),
             Watch(SECRET, lambda secret: self._concerned(secret) if key_of(secret) == CA else []),
@@ -74,11 +77,12 @@ class SidecarController:
         return sidecar.snapshot(seen, identity, before, sidecar.queue(self._client, pod))
 
     def _certificate(self, pod: Object) -> Certificate | None:
-        """Of the Pod's service account; renewed at half its life, and when the CA changes."""
+        """Of the Pod's service account; renewed at half its life, when the CA changes, and when it is asked for."""
         authority = certificates.authority(self._client.get(SECRET, CA))
         if authority is None:
             return None
-        made = current(self._certificates.get(key_of(pod)), pod, authority, self._clock.now())
+        trusted = roots(authority, self._client.get(CONFIG_MAP, ROOTS))
+        made = current(self._certificates.get(key_of(pod)), pod, authority, trusted, self._clock.now())
         self._certificates[key_of(pod)] = made
         return made
 

@@ -41,13 +41,13 @@ def _credentials(world: World, policy: Object) -> list[Resource]:
         key = Key(ref.get("namespace") or policy["metadata"]["namespace"], ref["name"])
         secret = world.get(SECRET, key)
         if not granted(world, policy, key, "Secret"):
-            raise Invalid(f"apiKeyAuth: Secret {key} is not permitted by any ReferenceGrant")
+            raise Invalid(f"APIKeyAuth: Secret {key} is not permitted by any ReferenceGrant")
         if secret is None:
-            raise Invalid(f"apiKeyAuth: Secret {key} not found")
+            raise Invalid(f"APIKeyAuth: Secret {key} not found")
         for client, encoded in sorted((secret.get("data") or {}).items()):
             value = base64.b64decode(encoded).decode()
             if clients.setdefault(value, client) != client:
-                raise Invalid(f"apiKeyAuth: {client} and {clients[value]} have the same key")
+                raise Invalid(f"APIKeyAuth: {client} and {clients[value]} have the same key")
     return [{"key": value, "client": client} for value, client in clients.items()]
 
 

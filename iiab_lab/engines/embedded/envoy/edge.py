@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from ..objects.kinds import BACKEND_TRAFFIC_POLICY, ENVOY_PROXY, HTTP_ROUTE, SECURITY_POLICY, Key, Kind
 from ..objects.meta import Object, edition, key_of
 from . import (
-    api_keys,
     client_policies,
     edge_routes,
     edge_security,
@@ -17,7 +16,6 @@ from . import (
     listener_verdicts,
     policy_targets,
     rate_limits,
-    request_buffer,
 )
 from .attachment import Attached, attached
 from .client_policies import Spoken
@@ -65,7 +63,7 @@ def translate(
     found = attached(world, gateway, judged)
     wanted = (one for one in found if one.accepted.holds and one.name not in parked)
     served = [one for one in wanted if only is None or one.name in only]
-    security = _security(world, served)
+    security = _security(world, served, backends)
     policies = policy_targets.oldest(world, BACKEND_TRAFFIC_POLICY)
     traffic = {one.name: t for one in served if (t := edge_traffic.effective(policies, gateway, one))}
     ranked = {}
@@ -73,8 +71,13 @@ def translate(
         routes = edge_routes.routes(world, one, backends)
         edge_traffic.broken(traffic.get(one.name), routes.clusters.values())
         made["clusters"] |= routes.clusters
+        if one.name in security:
+            made["clusters"] |= security[one.name].clusters
         ranked[one.name] = list(_governed(routes.ranked, security.get(one.name), traffic.get(one.name)))
-    filters = _filters(gateway, list(security.values()), list(traffic.values()))
+    filters = [
+        *edge_security.filters(list(security.values())),
+        *edge_traffic.filters(gateway, list(traffic.values())),
+    ]
     if any(item["name"] == "envoy.filters.http.ratelimit" for item in filters):
         made["clusters"][rate_limits.CLUSTER] = edge_traffic.cluster(world)
     made["listeners"]["ready"] = http.ready(ports[READY_PORT], "/ready")
@@ -101,42 +104,32 @@ def editions(world: World, names: Collection[str]) -> dict[str, Hashable]:
         policy_targets.oldest(world, SECURITY_POLICY),
         policy_targets.oldest(world, BACKEND_TRAFFIC_POLICY),
     )
+    backends = Backends(world, client_certificate=False)
     found: dict[str, Hashable] = {}
     for route in world.list(HTTP_ROUTE):
         if (name := Attached(route, {}).name) in names:
             policy, limits = (policy_targets.of(targets, "HTTPRoute", route) for targets in (security, traffic))
-            secured = repr(edge_security.translate(world, policy)[1:]) if policy else ""
+            secured = repr(edge_security.translate(world, policy, backends)[1:]) if policy else ""
             found[name] = edition(route), secured, repr(limits and limits["spec"])
     return found
 
 
-def _security(world: World, served: Sequence[Attached]) -> dict[str, Security]:
+def _security(world: World, served: Sequence[Attached], backends: Backends) -> dict[str, Security]:
     policies = policy_targets.oldest(world, SECURITY_POLICY)
     chosen = {one.name: policy_targets.of(policies, "HTTPRoute", one.route) for one in served}
-    return {name: edge_security.translate(world, policy) for name, policy in chosen.items() if policy}
+    return {name: edge_security.translate(world, policy, backends) for name, policy in chosen.items() if policy}
 
 
 def _governed(routes: list[Ranked], security: Security | None, traffic: Traffic | None) -> Iterator[Ranked]:
     """Every route of a policy carries it; of a policy that cannot be translated, every route is closed."""
     for one in routes:
         route = one.route
-        if security is not None and not security.verdict.holds:
+        if security is not None and security.closed:
             yield one._replace(route=closed(route))
             continue
         if security:
             route = route | {_PER_FILTER: {**route.get(_PER_FILTER, {}), **security.per_route}}
         yield one._replace(route=edge_traffic.routed(traffic, route, one.timeouts))
-
-
-def _filters(gateway: Object, security: Sequence[Security], traffic: list[Traffic]) -> list[Resource]:
-    """Envoy Gateway's order: CORS, as a preflight carries no token, API keys, tokens, bodies, authorization, rate limits."""
-    providers = {name: config for one in security for name, config in one.providers.items()}
-    requirements = {name: config for one in security for name, config in one.requirement.items()}
-    filters = [http.http_filter("cors")]  # always: a filter that comes or goes ends the connections of a listener
-    filters += [api_keys.http_filter()] if any(api_keys.FILTER in one.per_route for one in security) else []
-    if providers:
-        filters.append(http.http_filter("jwt_authn", providers=providers, requirement_map=requirements))
-    return [*filters, request_buffer.http_filter(), http.http_filter("rbac"), *edge_traffic.filters(gateway, traffic)]
 
 
 def _envoy_proxy(world: World, gateway: Object) -> Object | None:

@@ -23,11 +23,12 @@ class Backends:
         self._world, self._client_certificate = world, client_certificate
         self._known: dict[tuple[Key, int], _Found] = {}
 
-    def cluster(self, service: Key, port: int, name: str) -> Resource:
+    def cluster(self, service: Key, port: int, name: str, *, http2: bool = False) -> Resource:
+        """`http2`: whoever asks speaks nothing else, whatever the Service says of its port."""
         if (service, port) not in self._known:
             self._known[service, port] = self._find(service, port)
         found = self._known[service, port]
-        return http.cluster(name, http.fixed(name, found.addresses), found.tls, http2=found.http2)
+        return http.cluster(name, http.fixed(name, found.addresses), found.tls, http2=http2 or found.http2)
 
     def _find(self, service: Key, port: int) -> _Found:
         found = backend(self._world, service, port)

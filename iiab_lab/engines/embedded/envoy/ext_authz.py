@@ -101,6 +101,11 @@ def _service(provider: Provider) -> Resource:
     return made | ({"authorization_response": answered} if answered else {})
 
 
+def exactly(headers: Sequence[str]) -> Resource:
+    """Headers by their names, in whatever case."""
+    return {"patterns": [{"exact": header, "ignore_case": True} for header in headers]}
+
+
 def _patterns(headers: Sequence[str]) -> Resource:
     return {"patterns": [{**_pattern(header), "ignore_case": True} for header in headers]}
 

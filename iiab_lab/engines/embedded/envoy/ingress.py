@@ -105,7 +105,8 @@ def _server_secrets(world: World, pod: Object, server: Object, secrets: Resource
         return {}
     name = tls["credentialName"]
     key = Key(pod["metadata"]["namespace"], name)
-    chain, private, ca = (secret_text(world, key, field) for field in ("tls.crt", "tls.key", "ca.crt"))
+    chain, private, beside = (secret_text(world, key, field) for field in ("tls.crt", "tls.key", "ca.crt"))
+    ca = secret_text(world, Key(key.namespace, f"{name}-cacert"), "ca.crt") or beside
     mutual = tls.get("mode") == "MUTUAL"
     if not chain or not private or (mutual and not ca):
         return None

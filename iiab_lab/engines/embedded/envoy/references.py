@@ -38,6 +38,18 @@ def refusal(world: World, route: Object, ref: Object) -> Refusal | None:
     return _missing(world, key, ref)
 
 
+def external(world: World, policy: Object, ref: Object) -> str:
+    """Why the edge itself may not ask the Service that a policy names; "" if it may."""
+    if ref.get("group", "") or ref.get("kind", "Service") != "Service":
+        return "kind is invalid, only Service (specified by omitting the kind field or setting it to 'Service') is supported"
+    key = backend_key(policy, ref)
+    if why := _missing(world, key, ref):
+        return why.message[:1].lower() + why.message[1:] if why.reason == "PortNotSpecified" else why.message
+    if not granted(world, policy, key, "Service"):
+        return f"backend ref to Service {key} not permitted by any ReferenceGrant"
+    return ""
+
+
 def _missing(world: World, key: Key, ref: Object) -> Refusal | None:
     if "port" not in ref:
         said = "A valid port number corresponding to a port on the Service must be specified"

@@ -93,6 +93,7 @@ AUTHORIZATION_POLICY = Kind("security.istio.io", "v1", "AuthorizationPolicy", "a
 ISSUER = Kind("cert-manager.io", "v1", "Issuer", "issuers")
 CLUSTER_ISSUER = Kind("cert-manager.io", "v1", "ClusterIssuer", "clusterissuers", False)
 CERTIFICATE = Kind("cert-manager.io", "v1", "Certificate", "certificates")
+CERTIFICATE_REQUEST = Kind("cert-manager.io", "v1", "CertificateRequest", "certificaterequests")
 
 POD_MONITOR = Kind("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")
 SERVICE_MONITOR = Kind("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors")

@@ -66,6 +66,10 @@ class Machine:
         for name, parent in images.warm_parents().items():
             self.supervisor.keep_warm(name, Command(parent.argv, _basics(folder), folder, log), parent.most)
 
+    async def watch(self) -> None:
+        """What containers use, and whether it is more than they may; until cancelled."""
+        await asyncio.gather(self.meter.keep(), self.memory_limits.keep())
+
     async def prepare(self, sandbox: Sandbox) -> Mapping[int, int]:
         folder = self._home / "pods" / sandbox.uid
         for place in (folder, folder / "tmp"):
@@ -87,7 +91,9 @@ class Machine:
         environment, folder = self._environment(pod, container), pod.folder
         arguments = tuple(self._rewritten(pod, expand(word, environment)) for word in container.args)
         if program.proxy:
+            # It alone is not confined: nothing of whoever wrote the Pod goes into it, its variables as little as its arguments.
             arguments, folder = self._proxies.prepare(sandbox.key, pod.ports, log)
+            environment = _basics(pod.folder)
         argv = (*program.argv, *arguments)
         if pod.sandbox.confined and not program.proxy:
             argv, environment = self._confined(pod, container, program.network, argv, environment)

@@ -92,6 +92,7 @@ class Round:
             if any(mount.volume == "kube-api-access" for mount in self._sandbox.mounts):
                 environment = {"KUBECONFIG": f"{pod_volumes.ACCOUNT_PATH}/kubeconfig"} | environment
             args = tuple(pod_volumes.expand(arg, environment) for arg in container.get("args") or ())
+            environment.pop(service_names.HOSTS, None)  # where Services are is not a Pod's to say
             environment |= service_names.environment(args, self._lookup, self._listed)
             ports = tuple(port["containerPort"] for port in container.get("ports") or ())
             image, memory = container.get("image", ""), rules.memory_limit(container)

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import ssl
+import uuid
+import warnings
+from dataclasses import dataclass, replace
 
-from ..attack import ACTIVATOR, API_SERVER, EDGE, PROMETHEUS, SIDECAR, TIER_2, Api, Ask, Attack
+from .. import wire
+from ..attack import (
+    ACTIVATOR,
+    API_SERVER,
+    EDGE,
+    FLOWER,
+    PREDICT,
+    PROMETHEUS,
+    SIDECAR,
+    TIER_2,
+    Api,
+    Ask,
+    Attack,
+    Outcome,
+)
+from ..stage import Stage
 
 _HOST = "sklearn-iris.tenant-a.example.com"
 _RIGHT = {SIDECAR: "ingress", TIER_2: "edge", ACTIVATOR: "ingress"}
@@ -14,6 +32,27 @@ _REVISION = (
     ("knative-serving-revision", "sklearn-iris-predictor-00001"),
 )
 _TRUST, _AUTH = "API8:2023; zero trust", "API2:2023; CWE-290"
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A prediction over the edge's TLS in one version of it and no other, with whatever ciphers that has."""
+
+    version: ssl.TLSVersion
+
+    def __call__(self, stage: Stage) -> Outcome:
+        own, door, tls = str(uuid.uuid4()), stage.door("edge-h2"), stage.trust("edge")
+        tls.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            tls.minimum_version = tls.maximum_version = self.version
+        sent = {
+            "host": "localhost",
+            "authorization": stage.fill("Bearer <token:tenant-a>"),
+            "content-type": "application/json",
+        }
+        data = wire.framed("POST", PREDICT, [*sent.items()], FLOWER.encode())
+        reply = wire.exchange(door.address, data, tls, door.name)
+        return Outcome(reply.status, reply.body, (own, reply.headers.get("x-request-id", own)))
 
 
 def _ask(door: str, shows: str) -> Ask:
@@ -84,11 +123,16 @@ ATTACKS = (
     ),
     Attack(
         "prometheus-tenant", "bypass", "API5:2023", "everybody's metrics, with a tenant's token",
-        replace(_METRICS, bearer="tenant-b"), (EDGE,), ("403",), replace(_METRICS, bearer="admin"),
+        replace(_METRICS, bearer="tenant-b"), (EDGE,), ("401",), replace(_METRICS, bearer="admin"),
     ),
     Attack(
         "prometheus-nobody", "bypass", "API2:2023", "everybody's metrics, without a token",
         _METRICS, (EDGE,), ("401",), replace(_METRICS, bearer="admin"),
+    ),
+    Attack(
+        "edge-old-tls", "bypass", "API8:2023; RFC 8996", "TLS 1.1, which can be broken, at the edge",
+        Spoken(ssl.TLSVersion.TLSv1_1), (EDGE,), ("closed",), Spoken(ssl.TLSVersion.TLSv1_2),
+        metric='envoy_listener_ssl_connection_error{namespace="envoy-gateway-system"}',
     ),
     _kube("kube-anonymous", "nobody", _EVERY, "every Secret, as nobody"),
     _kube("kube-anonymous-metrics", "nobody", "/metrics", "the API server's metrics, as nobody"),

@@ -12,13 +12,16 @@ KUBERNETES = "https://kubernetes.default.svc"
 
 
 class Kit(NamedTuple):
-    """Fresh claims of tenant-a, the platform's signer, a stranger under the same key id, a genuine token, the time in s."""
+    """Fresh claims of tenant-a, its issuer's signer, a stranger under the same key id, a genuine token, the time in s; and the
+    signers of tenant-b's issuer and of the platform's own."""
 
     claims: dict[str, Any]
     ours: forge.Signer
     foreign: forge.Signer
     genuine: str
     now: int
+    theirs: forge.Signer
+    platform: forge.Signer
 
 
 Forger = Callable[[Kit], str]
@@ -88,6 +91,16 @@ def _deep(kit: Kit) -> str:
     return forge.signed(kit.ours, json.dumps(kit.claims)[:-1] + ', "x": ' + "[" * 2000 + "]" * 2000 + "}")
 
 
+def _platform(kit: Kit) -> str:
+    return str(kit.claims["iss"]).partition("/tenants/")[0]
+
+
+def _theirs(kit: Kit) -> dict[str, Any]:
+    """What tenant-b's own token says."""
+    own = kit.theirs.kid.partition(".")[0]
+    return kit.claims | {"iss": f"{_platform(kit)}/tenants/{own}", "sub": own, "client_id": own, "tenant": own}
+
+
 FORGED: dict[str, Forger] = {
     # signatures
     "fresh": _claims(),
@@ -155,6 +168,15 @@ FORGED: dict[str, Forger] = {
     "sub-missing": _without("sub"),
     "twice-tenant": _repeated("tenant", lambda _: "tenant-a", lambda _: "tenant-b"),
     "twice-exp": _repeated("exp", _future, _past),
+    # issuers
+    "other-tenant": lambda kit: forge.signed(kit.theirs, _theirs(kit)),
+    "other-issuer": lambda kit: forge.signed(kit.theirs, kit.claims | {"iss": _theirs(kit)["iss"]}),
+    "other-claim": lambda kit: forge.signed(kit.theirs, _theirs(kit) | {"tenant": kit.claims["tenant"]}),
+    "other-key": lambda kit: forge.signed(kit.theirs, kit.claims),
+    "other-key-our-kid": lambda kit: forge.signed(kit.theirs, kit.claims, kid=kit.ours.kid),
+    "platform-key": lambda kit: forge.signed(kit.platform, kit.claims),
+    "admin-claim": lambda kit: forge.signed(kit.theirs, _theirs(kit) | {"roles": ["admin"], "tenant": ""}),
+    "admin-key": lambda kit: forge.signed(kit.theirs, _theirs(kit) | {"iss": _platform(kit), "roles": ["admin"]}),
     # forms
     "crit": _ours(crit=["x-unknown"], **{"x-unknown": True}),
     "crit-b64": _ours(crit=["b64"], b64=False),

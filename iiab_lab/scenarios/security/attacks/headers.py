@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from ..attack import BROKEN, EDGE, IDENTITY, MODEL, Ask, Attack, Headers
+from .. import wire
+from ..attack import BROKEN, EDGE, FLOWER, IDENTITY, MODEL, PREDICT, Ask, Attack, Headers, Outcome
+from ..stage import Stage
 
 _OWN = Ask()
 _SPOOFED = "spoofed-by-a-client"
@@ -24,7 +26,7 @@ _KEYS = Ask("/.well-known/jwks.json", "GET", bearer="", host="identity.inference
 def _opens(id_: str, source: str, tries: str, *headers: tuple[str, str], host: str = "localhost") -> Attack:
     """A stranger's token and a header; the owner's token with the same header passes unless the header is the lie itself."""
     sent = Ask(bearer="tenant-b", headers=headers, host=host)
-    return Attack(id_, "headers", source, tries, sent, (EDGE,), ("403",), _OWN)
+    return Attack(id_, "headers", source, tries, sent, (EDGE,), ("401",), _OWN)
 
 
 def _believed(
@@ -41,6 +43,17 @@ def _refused(
 ) -> Attack:
     sent = replace(base, headers=headers)
     return Attack(id_, "headers", source, tries, sent, (EDGE,), statuses, base, metric=metric)
+
+
+def _answered(stage: Stage) -> Outcome:
+    """One's own prediction: what the headers of its answer say."""
+    sent = {
+        "host": "localhost",
+        "authorization": stage.fill("Bearer <token:tenant-a>"),
+        "content-type": "application/json",
+    }
+    reply = wire.exchange(stage.door("edge").address, wire.framed("POST", PREDICT, [*sent.items()], FLOWER.encode()))
+    return Outcome(reply.status, str(reply.headers), (reply.headers.get("x-request-id", ""),))
 
 
 _IDENTITY, _TRUST, _LOG = "API2:2023; CWE-290", "API8:2023; CWE-348", "CWE-117"
@@ -92,6 +105,8 @@ ATTACKS = (
               ("x-envoy-retry-on", "5xx"), ("x-envoy-max-retries", "1000"), says="predictions"),
     _believed("activator", "API7:2023", "where the activator's proxy would send it: the Kubernetes API",
               ("x-activator-backend", "<api-server>"), ("x-activator-plain", "true"), says="predictions"),
+    Attack("server-named", "headers", "API8:2023; CWE-200", "an answer, read for the software that gave it",
+           _answered, (MODEL,), ("200",), _OWN, hides="'server'", says="'x-content-type-options': 'nosniff'"),
     _believed("model", "API1:2023", "another model, in the header that AI gateways route by",
               ("x-ai-eg-model", "other"), says="predictions"),
 )  # fmt: skip

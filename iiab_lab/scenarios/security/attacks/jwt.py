@@ -20,6 +20,7 @@ def _managed(token: str, source: str, tries: str, control: str = "tenant-a") -> 
 
 
 _NONE, _CONFUSED, _KEYS = "RFC 8725 §2.1, §3.1", "RFC 8725 §2.1, §3.1", "RFC 8725 §2.8, §3.10"
+_ISSUER = "RFC 8725 §3.8; API1:2023"
 _SIGNED, _CLAIMS, _FORM = "RFC 8725 §3.3", "RFC 8725 §3.8, §3.9", "RFC 7519 §4"
 
 ATTACKS = (
@@ -54,6 +55,11 @@ ATTACKS = (
     _edge("bit-payload", _SIGNED, "one bit of the claims turned over"),
     _edge("bit-header", _SIGNED, "one bit of the header turned over"),
     _edge("changed-claim", _SIGNED, "other claims under the old signature"),
+    _edge("other-issuer", _ISSUER, "another tenant's issuer and key, with this tenant's claims", control="fresh"),
+    _edge("other-key", _ISSUER, "this tenant's claims, signed with another tenant's key", control="fresh"),
+    _edge("other-key-our-kid", _ISSUER, "the same under this tenant's key id", control="fresh"),
+    _edge("platform-key", _ISSUER, "this tenant's claims, signed with the platform's own key", control="fresh"),
+    _edge("other-tenant", _ISSUER, "another tenant's own token"),
     _edge("iss-missing", _CLAIMS, "no issuer", control="fresh"),
     _edge("iss-wrong", _CLAIMS, "another issuer", control="fresh"),
     _edge("iss-slash", _CLAIMS, "our issuer and a slash", control="fresh"),
@@ -79,8 +85,8 @@ ATTACKS = (
     _edge("scope-longer", "API5:2023", "with a scope that begins as ours", "403", control="fresh"),
     _edge("twice-tenant", _FORM, "tenant-a first and tenant-b last, in one token", "401", "403", control="fresh"),
     _edge("twice-exp", _FORM, "an expiry to come first and one past last", control="fresh"),
-    _edge("crit", "RFC 7515 §4.1.11", "an extension that has to be understood", control="fresh"),
-    _edge("crit-b64", "RFC 7797 §6", "an unencoded payload, which has to be understood", control="fresh"),
+    _edge("crit", "RFC 7515 §4.1.11", "an extension that has to be understood", "401", "403", control="fresh"),
+    _edge("crit-b64", "RFC 7797 §6", "an unencoded payload, which has to be understood", "401", "403", control="fresh"),
     _edge("nested", "RFC 7519 §5.2", "a token within a token", control="fresh"),
     _edge("deep", "API4:2023; CWE-674", "a claim 2,000 lists deep", control="fresh"),
     _edge("json-form", "RFC 7519 §3", "the JSON form of a signature"),
@@ -92,7 +98,7 @@ ATTACKS = (
         metric=BROKEN,
     ),
     _edge("empty", "API2:2023", "an empty token"),
-    _edge("admin", "API5:2023", "the platform's admin, who is of no tenant", "403"),
+    _edge("admin", "API5:2023", "the platform's admin, who is of no tenant"),
     _edge("kubernetes-ours", "RFC 8725 §2.8", "of the cluster's issuer, by our key", "401", "403", control="fresh"),
     Attack(
         "no-token", "jwt", "API2:2023", "no token at all", Ask(bearer=""), (EDGE,), ("401",), _EDGE,
@@ -118,5 +124,9 @@ ATTACKS = (
     _managed("exp-missing", "RFC 8725 §3.8", "valid for ever, at the management service", "fresh"),
     _managed("aud-wrong", _CLAIMS, "for another service, at the management service", "fresh"),
     _managed("tenant-missing", "API1:2023", "of no tenant, at the management service", "fresh"),
+    _managed("other-key", _ISSUER, "signed with another tenant's key, at the management service", "fresh"),
+    _managed("other-claim", _ISSUER, "another tenant's issuer that names this tenant, at the management service", "fresh"),
+    _managed("admin-claim", _ISSUER, "a tenant's issuer that names its client an admin, at the management service", "fresh"),
+    _managed("admin-key", _ISSUER, "an admin's claims, signed with a tenant's key, at the management service", "fresh"),
     _managed("crit", "RFC 7515 §4.1.11", "an extension that has to be understood, at the management service", "fresh"),
 )  # fmt: skip

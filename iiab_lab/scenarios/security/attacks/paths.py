@@ -14,7 +14,7 @@ _OWN = Ask()
 
 def _same(id_: str, path: str, tries: str, source: str = _CWE_436) -> Attack:
     """Read as the plain path: refused by its policy."""
-    return Attack(id_, "paths", source, tries, Ask(path, bearer="tenant-b"), (EDGE,), ("403",), Ask(path))
+    return Attack(id_, "paths", source, tries, Ask(path, bearer="tenant-b"), (EDGE,), ("401",), Ask(path))
 
 
 def _other(
@@ -51,14 +51,14 @@ ATTACKS = (
     _other("trailing-space", f"{PREDICT}%20", "an encoded space at the end"),
     _other("nul", f"{PREDICT}%00", "an encoded NUL at the end", "400", "404", source="CWE-158"),
     _other("fragment", f"{PREDICT}#x", "a fragment", "400", source="CVE-2021-32779"),
-    _other("colon-encoded", "/v1/models/sklearn-iris%3Apredict", "the colon encoded", "403", "404"),
+    _other("colon-encoded", "/v1/models/sklearn-iris%3Apredict", "the colon encoded", "401", "404"),
     _other("slash-encoded", "/v1/models%2fsklearn-iris:predict", "a slash encoded: the client is told the plain path", "307"),
     _other("backslash-encoded", "/v1/models%5csklearn-iris:predict", "a backslash encoded", "307"),
     _other("dots-and-slash", "/..%2f..%2fv1/models/sklearn-iris:predict", "dots and encoded slashes", "307", source=_CWE_22),
     _other("twice-encoded", "/v1/models/none%252f..%252fsklearn-iris:predict", "encoded twice", source=_CWE_22),
     _other("overlong", "/%c0%ae%c0%ae/v1/models/sklearn-iris:predict", "dots in overlong UTF-8", source="CWE-176"),
     _other("to-metrics", f"{_MODEL}/%2e%2e/%2e%2e/%2e%2e/metrics", "out of the model, to its server's metrics", source=_CWE_22),
-    _other("matrix-dots", f"{_MODEL}/..;/..;/..;/metrics", "dots with a parameter, which some servers drop", "403", "404",
+    _other("matrix-dots", f"{_MODEL}/..;/..;/..;/metrics", "dots with a parameter, which some servers drop", "401", "404",
            source="CVE-2020-5902"),
     _other("asterisk", "*", "the request target of OPTIONS", "400", "404", metric=BROKEN),
     _other("no-slash", PREDICT[1:], "a target that does not begin with a slash", "400", metric=BROKEN),
@@ -66,7 +66,7 @@ ATTACKS = (
     _other("key-to-another", "", "with one model's key, out of its path into another model's", "401", "404", source=_CWE_22,
            ask=Ask(f"/models/<victim>/../..{PREDICT}", bearer="", headers=(("x-api-key", "<key>"),),
                    host="api.router.inference-in-a-box")),
-    _other("host-dot", "", "a dot after the host's name", "403", ask=Ask(bearer="tenant-b", host="localhost.")),
+    _other("host-dot", "", "a dot after the host's name", "401", ask=Ask(bearer="tenant-b", host="localhost.")),
     _other("host-dot-prometheus", "", "a dot after Prometheus's name, whose policy is another's", "401", "404",
            ask=Ask("/api/v1/query?query=up", "GET", bearer="", host="prometheus.inference-in-a-box.")),
     _other("host-case-prometheus", "", "Prometheus's name in capitals", "401",

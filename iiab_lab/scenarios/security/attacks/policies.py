@@ -27,13 +27,13 @@ _SETTLED, _LOOK, _MOMENT, _PACE = 0.8, 0.05, 0.2, 0.01
 
 @dataclass(frozen=True)
 class Trap:
-    """An object is applied in the stranger's namespace, as if it had the right to; `ask` is sent; the object goes again.
+    """Objects are applied in the stranger's namespace, as if it had the right to; `ask` is sent; the objects go again.
 
     `steady`: it is sent all the while, and the first that ends otherwise than the last is the outcome.
     """
 
     name: str
-    manifest: str
+    manifests: tuple[str, ...]
     ask: Ask
     steady: bool = False
 
@@ -42,7 +42,9 @@ class Trap:
             over = threading.Event()
             sent = bystander.submit(self._meanwhile, stage, over) if self.steady else None
             try:
-                with self._applied(stage):
+                with contextlib.ExitStack() as stack:
+                    for manifest in self.manifests:
+                        stack.enter_context(self._applied(stage, manifest))
                     last = self.ask(stage)
             finally:
                 over.set()
@@ -50,8 +52,8 @@ class Trap:
         return next((one for one in others if one.status != last.status), last)
 
     @contextlib.contextmanager
-    def _applied(self, stage: Stage) -> Iterator[None]:
-        obj, kube = json.loads(self.manifest), stage.target.kube
+    def _applied(self, stage: Stage, manifest: str) -> Iterator[None]:
+        obj, kube = json.loads(manifest), stage.target.kube
         obj["metadata"]["name"] = f"{_NAME}-{self.name}"
         path = kube.path(obj["apiVersion"], obj["kind"], _SPACE, obj["metadata"]["name"])
         kube.apply(obj)
@@ -91,14 +93,14 @@ def _trap(
     id_: str,
     source: str,
     tries: str,
-    manifest: str,
+    manifest: str | tuple[str, ...],
     ask: Ask,
     layer: str,
     status: str,
     says: str = "",
     steady: bool = False,
 ) -> Attack:
-    trap = Trap(id_, manifest, ask, steady)
+    trap = Trap(id_, (manifest,) if isinstance(manifest, str) else manifest, ask, steady)
     return Attack(id_, "policies", source, tries, trap, (layer,), (status,), _OWN, says=says)
 
 
@@ -138,6 +140,14 @@ _HOSTS = _object(
 )
 _TARGET = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "sklearn-iris"}
 _ALLOW_ALL = _object(_GATEWAY, "SecurityPolicy", {"targetRefs": [_TARGET], "authorization": {"defaultAction": "Allow"}})
+_ASKING = _object(
+    _GATEWAY,
+    "SecurityPolicy",
+    {
+        "targetRefs": [{**_TARGET, "name": f"{_NAME}-ext-auth-of-another"}],
+        "extAuth": {"http": {"backendRefs": [{"name": "prometheus", "namespace": "monitoring", "port": 9090}]}},
+    },
+)
 _ANYBODY = _object(_SECURITY, "AuthorizationPolicy", {"action": "ALLOW", "rules": [{}]})
 _PLAIN = _object(_SECURITY, "PeerAuthentication", {"mtls": {"mode": "PERMISSIVE"}})
 _GRANT = _object(
@@ -182,7 +192,9 @@ ATTACKS = (
     _trap("hijack-virtual-service", "API1:2023", "another's host, claimed once more at tier 2: the older one has it",
           _HOSTS, _OWN, MODEL, "200", "predictions"),
     _trap("policy-of-another", "API1:2023", "a policy that opens a route of another namespace: it is not of this one",
-          _ALLOW_ALL, Ask(bearer="tenant-b"), EDGE, "403"),
+          _ALLOW_ALL, Ask(bearer="tenant-b"), EDGE, "401"),
+    _trap("ext-auth-of-another", "API7:2023; CWE-918", "another namespace's Service asked about each request, without its consent",
+          (_route({"path": {"type": "Exact", "value": "/asked"}}), _ASKING), Ask("/asked", "GET", bearer=""), EDGE, "500"),
     _right("HTTPRoute-hijack", f"{_ROUTE}/namespaces/{{ns}}/httproutes", _THEIRS, "a route that fits another's path better than its own"),
     _right("HTTPRoute-open", f"{_ROUTE}/namespaces/{{ns}}/httproutes", _OPEN, "a route of one's own, without a policy, to another's model"),
     _right("VirtualService", f"{_ISTIO}/namespaces/{{ns}}/virtualservices", _HOSTS, "another's host at tier 2"),

@@ -84,6 +84,11 @@ def _deep(levels: int) -> str:
     return '{"instances": ' + "[" * levels + "]" * levels + "}"
 
 
+def _chunked(body: str) -> str:
+    pieces = [body[place : place + _MIB] for place in range(0, len(body), _MIB)]
+    return "".join(f"{len(piece):x}\r\n{piece}\r\n" for piece in pieces) + "0\r\n\r\n"
+
+
 _LAUGHS = "\n".join(
     ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)), "apiVersion: v1"]
 )
@@ -127,6 +132,11 @@ ATTACKS = (
     Attack(
         "large-body", "resources", _SOURCE, "a prediction of 20 MiB", Raw(f"{_HEAD}content-length: <length>\n\n", " " * (20 * _MIB), patience=10),
         (EDGE,), ("413",), Raw(f"{_HEAD}content-length: <length>\n\n", FLOWER + " " * (100 << 10), patience=10),
+    ),
+    Attack(
+        "large-chunks", "resources", _SOURCE, "the same in chunks, its length not said",
+        Raw(f"{_HEAD}transfer-encoding: chunked\n\n", _chunked(" " * (20 * _MIB)), patience=10),
+        (EDGE,), ("413",), Raw(f"{_HEAD}transfer-encoding: chunked\n\n", _chunked(FLOWER), patience=10),
     ),
     Attack("decompression", "resources", f"{_SOURCE}; CWE-409", "20 KiB that unpack to 20 MiB", bomb, (EDGE, MODEL), ("400", "413", "415"), _OWN),
     Attack("deep-json", "resources", f"{_SOURCE}; CWE-674", "a list a hundred thousand deep", Ask(body=_deep(100_000), patience=10), (EDGE, MODEL), ("400", "413"), _OWN),

@@ -72,7 +72,7 @@ ATTACKS = (
     ),
     Attack(
         "two-hosts", "smuggling", "RFC 9112 §3.2", "two hosts",
-        Raw(f"{_HEAD}host: identity.inference-in-a-box\n{_LENGTH}\n\n"), (EDGE, TIER_2), ("400", "404"), _OWN,
+        Raw(f"{_HEAD}host: identity.inference-in-a-box\n{_LENGTH}\n\n"), (EDGE, TIER_2), ("400", "404", "502"), _OWN,
     ),
     Attack(
         "no-host", "smuggling", "RFC 9112 §3.2", "no host",
@@ -112,8 +112,8 @@ ATTACKS = (
     _h2("two-lengths", "two lengths", H2(added=(("content-length", "37"), ("content-length", "5")))),
     _h2("userinfo", "a user in the authority", H2(changed=((":authority", "x@localhost"),))),
     Attack(
-        "authority-between", "smuggling", "CWE-444; API4:2023", "a user in the Host, at which tier 2 drops its connection with the edge",
-        Ask("/.well-known/jwks.json", "GET", bearer="", host="x@identity.inference-in-a-box"), (EDGE, TIER_2), ("400", "404"),
+        "authority-between", "smuggling", "CWE-444; API4:2023", "a user in the Host: tier 2 refuses that request, and no other of its connection with the edge",
+        Ask("/.well-known/jwks.json", "GET", bearer="", host="x@identity.inference-in-a-box"), (EDGE, TIER_2), ("400", "404", "502"),
         Ask("/.well-known/jwks.json", "GET", bearer="", host="identity.inference-in-a-box"),
     ),
 )  # fmt: skip

@@ -66,6 +66,10 @@ def _policy(id_: str, spec: dict[str, Any], tries: str) -> Attack:
     return Attack(id_, "ssrf", _SOURCE, tries, api(spec), (API_SERVER,), refused, api(local), ("201",))
 
 
+def _remote(uri: str) -> dict[str, Any]:
+    return {"jwt": {"providers": [{"name": "x", "remoteJWKS": {"uri": uri}}]}}
+
+
 def _keys(id_: str, uri: str, tries: str) -> Attack:
     """A RequestAuthentication whose keys a proxy would fetch; those of a Service of the platform it may."""
 
@@ -115,14 +119,14 @@ ATTACKS = (
     _model("storage-file", "file:///etc", "a model from files of the machine", "CWE-73"),
     _model("storage-path", "/etc", "a model from a path of the machine", "CWE-73"),
     _model("storage-traversal", "pvc://models/../../tenant-a/models/sklearn-iris", "another's model, out of one's own volume", "API1:2023; CWE-22"),
-    _policy("jwks-loopback", {"jwt": {"providers": [{"name": "x", "remoteJWKS": {"uri": "http://127.0.0.1:6443/x"}}]}}, "a key set from loopback"),
-    _policy("jwks-metadata", {"jwt": {"providers": [{"name": "x", "remoteJWKS": {"uri": "http://169.254.169.254/x"}}]}}, "a key set from a cloud's metadata"),
+    _policy("jwks-loopback", _remote("http://127.0.0.1:6443/x"), "a key set from loopback"),
+    _policy("jwks-metadata", _remote("http://169.254.169.254/x"), "a key set from a cloud's metadata"),
     _keys("jwks-loopback", "http://127.0.0.1:6443/x", "a key set from loopback, at tier 2 or a sidecar"),
     _keys("jwks-number", "http://2130706433/x", "a key set from loopback, as one number"),
     _keys("jwks-metadata", "http://169.254.169.254/x", "a key set from a cloud's metadata"),
     _keys("jwks-outside", "https://keys.example.com/x", "a key set from out of the platform"),
     _keys("jwks-user", "http://x@identity.identity.svc.cluster.local/x", "a key set's address with a user before the host"),
     _keys("jwks-file", "file:///etc/passwd", "a key set from a file"),
-    _policy("ext-auth", {"extAuth": {"http": {"backendRefs": [{"name": "prometheus", "namespace": "monitoring", "port": 9090}]}}},
-            "another namespace's Service asked about each request, without its consent"),
+    _policy("jwks-service-user", _remote("http://x@identity.identity.svc.cluster.local/x"), "a key set's address with a user before the host"),
+    _policy("jwks-file", _remote("file:///etc/passwd"), "a key set from a file"),
 )  # fmt: skip

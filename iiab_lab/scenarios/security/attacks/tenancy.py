@@ -36,7 +36,7 @@ def _admins(method: str, path: str, tries: str, body: Any = None) -> Attack:
 
 def _edge(id_: str, path: str, tries: str, method: str = "POST", body: str = FLOWER) -> Attack:
     stranger, owner = (Ask(path, method, token, body=body) for token in ("tenant-b", "tenant-a"))
-    return Attack(id_, "tenancy", _BOLA, tries, stranger, (EDGE,), ("403",), owner)
+    return Attack(id_, "tenancy", _BOLA, tries, stranger, (EDGE,), ("401",), owner)
 
 
 def _listed(path: str, tries: str) -> Attack:
@@ -81,7 +81,7 @@ _AT_THE_EDGE = (
     _edge("edge-v2-ready", "/v2/models/sklearn-iris/ready", "whether it is ready", "GET"),
     Attack(
         "edge-published", "tenancy", _BOLA, "a published model, with a token of a tenant that is not allowed",
-        Ask("/models/<victim>/predict", bearer="tenant-b", host="api.router.inference-in-a-box"), (EDGE,), ("403",),
+        Ask("/models/<victim>/predict", bearer="tenant-b", host="api.router.inference-in-a-box"), (EDGE,), ("401",),
         Ask("/models/<victim>/predict", host="api.router.inference-in-a-box"),
     ),
 )  # fmt: skip

@@ -22,6 +22,7 @@ RESERVED = (
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _MOST, _OVERLAP = 1_000_000_000, 86_400
+_ISSUERS = 16  # of one SecurityPolicy, the owner's among them
 
 Cause = tuple[str, str]
 
@@ -81,6 +82,10 @@ def require_valid(config: Config, detected: str, tenants: dict[str, str]) -> Non
     unknown = sorted(set(config.authentication.allowedTenants) - set(tenants))
     if unknown:
         causes.append(("authentication.allowedTenants", f"there is no tenant {', '.join(unknown)}"))
+    if len(set(config.authentication.allowedTenants) - {config.tenantId}) >= _ISSUERS:
+        causes.append(
+            ("authentication.allowedTenants", f"the edge trusts {_ISSUERS - 1} beside the owner on one route")
+        )
     if not 0 <= config.overlapSeconds <= _OVERLAP:
         causes.append(("overlapSeconds", f"must be from 0 to {_OVERLAP}"))
     if sum(len(key) + len(value) for key, value in config.metadata.items()) > 16_384:

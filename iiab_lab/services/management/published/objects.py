@@ -13,7 +13,7 @@ from .. import edge
 from ..platform import CERTIFICATE, CONFIG_MAP, GATEWAY, GRANT, ROUTE, SECURITY, TRAFFIC, Kind, Object
 from .publication import Publication
 
-CLIENT, SUBJECT, KEY = "x-client-id", "x-jwt-sub", "x-api-key"
+CLIENT, SUBJECT, TENANT, KEY = "x-client-id", "x-jwt-sub", "x-jwt-tenant", "x-api-key"
 LABELS = {"app": "published-model"}
 # Whose certificate is the Gateway's own; every other name gets a listener and a certificate.
 COVERED = ("api.router.inference-in-a-box", "api.inference-in-a-box")
@@ -101,7 +101,7 @@ def tenant_door(model: str, namespace: str, tenant: str) -> list[Object]:
     labels = {"app": "model-door", "model": model, "tenant": tenant}
     return [
         _object(ROUTE, name, edge.NAMESPACE, labels, spec=spec),
-        _object(SECURITY, name, edge.NAMESPACE, labels, spec=token_policy(name, [tenant])),
+        _object(SECURITY, name, edge.NAMESPACE, labels, spec=token_policy(name, tenant)),
     ]
 
 
@@ -163,26 +163,39 @@ def _by_key(publication: Publication) -> Object:
 
 
 def _by_token(publication: Publication) -> Object:
-    tenants = {publication.tenant, *publication.config.authentication.allowedTenants}
+    tenants = publication.config.authentication.allowedTenants
     route = base(publication.namespace, publication.model) + "-jwt"
-    return _here(SECURITY, publication, "-jwt", token_policy(route, tenants))
+    return _here(SECURITY, publication, "-jwt", token_policy(route, publication.tenant, tenants))
 
 
-def token_policy(route: str, tenants: Iterable[str]) -> Object:
-    """The spec of a SecurityPolicy: tokens of the identity service, of these tenants, with the scope `infer`."""
-    provider = {
-        "name": "identity",
-        "issuer": "https://identity.inference-in-a-box",
-        "audiences": ["inference-in-a-box"],
-        "localJWKS": {"type": "ValueRef", "valueRef": {"group": "", "kind": "ConfigMap", "name": "identity-jwks"}},
-        "claimToHeaders": [{"claim": "tenant", "header": "x-jwt-tenant"}, {"claim": "sub", "header": SUBJECT}],
-    }
-    who = {"provider": "identity", "scopes": ["infer"], "claims": [{"name": "tenant", "values": sorted(tenants)}]}
-    rules = [{"name": "allowed-tenants", "action": "Allow", "principal": {"jwt": who}}]
+def token_policy(route: str, owner: str, others: Iterable[str] = ()) -> Object:
+    """The spec of a SecurityPolicy: tokens of these tenants, each of its own issuer, with the scope `infer`."""
+    providers = {"identity": owner} | {f"identity-{tenant}": tenant for tenant in sorted({*others} - {owner})}
+    rules = [
+        {
+            "name": f"allowed-{tenant}",
+            "action": "Allow",
+            "principal": {
+                "jwt": {"provider": name, "scopes": ["infer"], "claims": [{"name": "tenant", "values": [tenant]}]}
+            },
+        }
+        for name, tenant in providers.items()
+    ]
     return {
         "targetRefs": [_target(route)],
-        "jwt": {"providers": [provider]},
+        "jwt": {"providers": [_provider(name, tenant) for name, tenant in providers.items()]},
         "authorization": {"defaultAction": "Deny", "rules": rules},
+    }
+
+
+def _provider(name: str, tenant: str) -> Object:
+    keys = {"group": "", "kind": "ConfigMap", "name": f"identity-jwks-{tenant}"}
+    return {
+        "name": name,
+        "issuer": f"https://identity.inference-in-a-box/tenants/{tenant}",
+        "audiences": ["inference-in-a-box"],
+        "localJWKS": {"type": "ValueRef", "valueRef": keys},
+        "claimToHeaders": [{"claim": "tenant", "header": TENANT}, {"claim": "sub", "header": SUBJECT}],
     }
 
 

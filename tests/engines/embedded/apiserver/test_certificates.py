@@ -93,3 +93,14 @@ def test_a_certificate_of_another_authority_is_nobody(server: Running, tmp_path:
     with pytest.raises(LabError) as refused:
         who(eve)
     assert not isinstance(refused.value, ApiError) or refused.value.code == 401
+
+
+def test_who_asked_cert_manager_is_written_by_the_server(kube: Kube, space: str) -> None:
+    path = kube.path("cert-manager.io/v1", "CertificateRequest", space)
+    spec = {"request": request_for("nora")[0], "issuerRef": {"name": "ca"}, "username": "somebody-else"}
+    made = kube.raw("POST", path, json={"metadata": {"name": "mine"}, "spec": spec}).json()
+    assert made["spec"]["username"] == "kubernetes-admin"
+    both = [{"type": type_, "status": "True", "reason": "Test"} for type_ in ("Approved", "Denied")]
+    now = kube.raw("GET", f"{path}/mine").json() | {"status": {"conditions": both}}
+    with pytest.raises(ApiError, match="both 'Denied' and 'Approved' conditions cannot coexist"):
+        kube.raw("PUT", f"{path}/mine/status", json=now)

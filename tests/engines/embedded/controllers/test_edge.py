@@ -98,16 +98,17 @@ def pem(w: World, namespace: str, name: str, field: str) -> str:
 
 
 @in_world()
-async def test_certificates_hang_from_one_root_and_are_renewed_in_time(w: World) -> None:
+async def test_certificates_hang_from_their_root_and_are_renewed_in_time(w: World) -> None:
     await w.apply(ROOT)
     await w.apply(obj for _, obj in documents(manifests() / "platform" / "certificates.yaml"))
     for namespace, name in (
         ("cert-manager", "lab-root-ca"),
+        ("cert-manager", "mesh-root-ca"),
         ("istio-system", "cacerts"),
         ("monitoring", "prometheus-workload"),
     ):
         await w.until(lambda n=namespace, c=name: condition(w.get(CERTIFICATE, c, n), "Ready") == ("True", "Ready"))
-    root = pem(w, "cert-manager", "lab-root-ca", "tls.crt")
+    root = pem(w, "cert-manager", "mesh-root-ca", "tls.crt")
     assert pem(w, "istio-system", "cacerts", "ca.crt") == pem(w, "monitoring", "prometheus-workload", "ca.crt") == root
     before = pem(w, "monitoring", "prometheus-workload", "tls.crt")
     w.clock.advance(59 * 86400)

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from iiab_lab.engines.embedded.objects.kinds import (
     NETWORK_POLICY,
     PEER_AUTHENTICATION,
     POD,
     REQUEST_AUTHENTICATION,
+    SECRET,
     Key,
 )
 from iiab_lab.engines.embedded.objects.meta import Object
-from iiab_lab.engines.embedded.rules import pki
+from iiab_lab.engines.embedded.rules import certificates, pki
+from iiab_lab.engines.embedded.rules.workload_certificates import RENEW
 from iiab_lab.errors import ApiError
 
 from .test_edge import ROOT
@@ -81,6 +84,44 @@ async def test_a_sidecar_shows_its_service_account_and_renews_at_half_its_life(w
     assert shown(w)["certificate_chain"]["inline_string"] == first
     w.clock.advance(2 * 3600)
     await w.until(lambda: shown(w)["certificate_chain"]["inline_string"] != first)
+
+
+@in_world()
+async def test_a_certificate_that_is_asked_for_comes_at_once_and_only_then(w: World) -> None:
+    await meshed(w)
+    first = shown(w)["certificate_chain"]["inline_string"]
+    asked = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: here, annotations: {%s: '1'}}}"
+    await w.apply(asked % "other")
+    await w.quiet()
+    assert shown(w)["certificate_chain"]["inline_string"] == first
+    await w.apply(asked % RENEW)
+    await w.until(lambda: shown(w)["certificate_chain"]["inline_string"] != first)
+
+
+@in_world()
+async def test_while_the_root_is_rotated_a_sidecar_trusts_both_and_shows_what_it_showed(w: World) -> None:
+    await meshed(w)
+    first, old = shown(w)["certificate_chain"]["inline_string"], held(w, "cacerts", "ca.crt")
+    both = "{apiVersion: v1, kind: ConfigMap, metadata: {name: istio-ca-root-cert, namespace: istio-system}}"
+    await w.apply([yaml.safe_load(both) | {"data": {"root-cert.pem": NEW + old}}])
+    await w.until(lambda: trusted(w) == NEW + old)
+    assert shown(w)["certificate_chain"]["inline_string"] == first
+    await w.apply([yaml.safe_load(both) | {"data": {"root-cert.pem": NEW}}])
+    await w.quiet()
+    assert trusted(w) == NEW + old, "the root that its own certificate hangs from is never left out"
+
+
+NEW = pki.issue(pki.Request(10**7, common_name="mesh", is_ca=True, algorithm="ECDSA"), None, 1.8e9).root
+
+
+def held(w: World, secret: str, field: str) -> str:
+    return certificates.text(w.get(SECRET, secret, "istio-system"), field)
+
+
+def trusted(w: World) -> str:
+    chain = published(w).listeners["inbound_8080"]["filter_chains"][0]
+    common = chain["transport_socket"]["typed_config"]["common_tls_context"]
+    return str(common["validation_context"]["trusted_ca"]["inline_string"])
 
 
 def published(w: World, name: str = "web") -> Any:

@@ -221,3 +221,31 @@ async def test_a_pod_waits_while_the_node_is_cordoned(w: World) -> None:
     await w.apply(cordoned % "false")
     await w.until(lambda: ready_replicas(w) == 1)
     assert [condition(pod, "PodScheduled")[0] for pod in w.pods()] == ["True"]
+
+
+OURS = '{apiVersion: v1, kind: Namespace, metadata: {name: ours, labels: {iiab.lab/platform: "true"}}}'
+MOUNTING = """
+apiVersion: v1
+kind: Pod
+metadata: {name: %s, namespace: %s}
+spec:
+  volumes: [{name: v, persistentVolumeClaim: {claimName: c}}, {name: r, persistentVolumeClaim: {claimName: c, readOnly: true}}]
+  initContainers: [{name: init, image: "iiab-lab/models:1", volumeMounts: [{name: v, mountPath: /v}]}]
+  containers:
+  - {name: main, image: "iiab-lab/models:1", ports: [{containerPort: 8080}], volumeMounts: [{name: v, mountPath: /v, readOnly: true}, {name: r, mountPath: /r}]}
+"""
+
+
+@in_world()
+async def test_who_is_confined_and_what_is_its_own_to_write(w: World) -> None:
+    w.machine.exits["init"] = 0
+    await w.apply(OURS)
+    await w.apply(MOUNTING % ("theirs", "here"))
+    await w.apply(MOUNTING % ("own", "ours"))
+    await w.until(lambda: {"theirs", "own"} <= w.machine.prepared.keys() and ("theirs", "main") in w.machine.specs)
+    assert {name: one.confined for name, one in w.machine.prepared.items()} == {"theirs": True, "own": False}
+    assert {one.path: one.read_only for one in w.machine.prepared["theirs"].mounts if one.claim} == {
+        "/v": False,
+        "/r": True,
+    }
+    assert w.machine.specs["theirs", "main"].ports == (8080,)

@@ -223,6 +223,9 @@ def test_tls_1_2_is_the_oldest_unless_a_policy_says_otherwise(lab: Tier1) -> Non
     apply(lab, tls=True)
     assert handshake(lab, tls(V.TLSv1, V.TLSv1_1)).startswith("SSL")
     assert handshake(lab, tls(V.TLSv1_2, V.TLSv1_2, "http/1.1")) == "TLSv1.2 http/1.1 answered"
+    anything = {"minVersion": "1.0", "ciphers": ["ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES128-GCM-SHA256"]}
+    apply(lab, policy(section="https", tls=anything), tls=True)
+    assert handshake(lab, tls(V.TLSv1, V.TLSv1_1, "http/1.1")) == "TLSv1.1 http/1.1 answered"
     apply(lab, policy(section="https", tls={"minVersion": "1.3", "alpnProtocols": ["http/1.1"]}), tls=True)
     assert handshake(lab, tls(V.TLSv1_2, V.TLSv1_2)).startswith("SSL")
     assert handshake(lab, tls(V.TLSv1_3, V.TLSv1_3, "h2", "http/1.1")) == "TLSv1.3 http/1.1 answered"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -59,13 +60,26 @@ class Tier1(Tier2):
             await socket.send_str(text)
             return await socket.receive_str(timeout=10)
 
+    def sent(self, body: bytes, path: str = "/", **headers: str) -> aiohttp.ClientResponse:
+        """The response to a POST."""
+        return self.wait(self._posted(body, path, headers))
+
+    async def _posted(self, body: bytes, path: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        async with self._session.post(url, data=body, headers={"Host": HOST, **headers}) as response:
+            await response.read()
+            return response
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        self.wait(asyncio.wait_for(self._until(holds), 10))
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            await asyncio.sleep(0.002)
+
     def hears(self, pod: str, count: int) -> None:
         """Waits until a Pod was sent so many requests: copies come when they come."""
-        self.wait(asyncio.wait_for(self._heard(pod, count), 10))
-
-    async def _heard(self, pod: str, count: int) -> None:
-        while len(self.backends[pod].seen) < count:
-            await asyncio.sleep(0.002)
+        self.until(lambda: len(self.backends[pod].seen) >= count)
 
 
 def certificate(name: str, namespace: str = "gateways") -> Object:

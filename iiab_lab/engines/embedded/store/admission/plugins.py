@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ...objects.kinds import (
     AUTHORIZATION_POLICY,
+    CERTIFICATE,
+    CERTIFICATE_REQUEST,
     CLIENT_TRAFFIC_POLICY,
     CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
@@ -31,6 +33,7 @@ from ...objects.kinds import (
     ROLE_BINDING,
     ROUTE,
     SECRET,
+    SECURITY_POLICY,
     SERVICE,
     VIRTUAL_SERVICE,
     VOLUME_CLAIM,
@@ -40,6 +43,7 @@ from . import (
     Plugin,
     amounts,
     autoscaler,
+    cert_manager,
     defaults,
     definitions,
     gateway_api,
@@ -106,6 +110,7 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
     GATEWAY: (gateway_api.gateway,),
     HTTP_ROUTE: (gateway_api.http_route,),
     CLIENT_TRAFFIC_POLICY: (gateway_api.client_traffic,),
+    SECURITY_POLICY: (gateway_api.security_policy,),
     VIRTUAL_SERVICE: (istio.virtual_service,),
     DESTINATION_RULE: (istio.destination_rule,),
     NETWORK_POLICY: (network_policy.complete, network_policy.check),
@@ -113,6 +118,8 @@ PLUGINS: dict[Kind, tuple[Plugin, ...]] = {
     ROLE_BINDING: (_ROLE_REF,),
     CLUSTER_ROLE_BINDING: (_ROLE_REF,),
     CRD: (definitions.define, immutable.fields("spec.group", "spec.scope", "spec.names.kind", "spec.names.plural")),
+    CERTIFICATE: (cert_manager.certificate,),
+    CERTIFICATE_REQUEST: (cert_manager.request, cert_manager.fixed),
     CSR: (immutable.fields("spec"),),
 }
 # After everything else, as in Kubernetes: only what would be stored is counted.
