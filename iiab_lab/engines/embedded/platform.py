@@ -41,6 +41,7 @@ from .processes.journal import FileJournal
 from .processes.load import MeasuredLoad
 from .processes.log_files import keep
 from .processes.machine import Machine
+from .processes.pod_metrics import PodMetrics
 from .processes.proxy import FileProxy
 from .processes.queue_metrics import QueueMetrics
 from .processes.rundir import run_dir
@@ -95,6 +96,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         load = stack.enter_context(MeasuredLoad(run, machine.dial, QueueMetrics(metrics.registry)))
         journal = FileJournal(home / "logs" / "autoscaler.jsonl", metrics.registry)
         stack.enter_context(contextlib.closing(journal))
+        PodMetrics(metrics.registry, store.read_all, lambda: machine.meter.totals)
         doings = Doings(machine.log_path, machine.dial, machine.meter)
         handlers = plugins(tokens, authorizer, doings, time.time)
         doors = Doors(Authenticator(credentials.admin_token, tokens), authorizer, audit.write)
@@ -119,7 +121,8 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         manager.start()
         stack.push_async_callback(manager.stop)
         metrics.registry.register(CertificateMetrics(client))
-        for always in (_lag(metrics), keep(home / "logs"), machine.meter.keep(), _follow_ca(client, home / "ca.crt")):
+        upkeep = (machine.meter.keep(), machine.memory_limits.keep(), _follow_ca(client, home / "ca.crt"))
+        for always in (_lag(metrics), keep(home / "logs"), *upkeep):
             stack.callback(asyncio.create_task(always).cancel)
         yield Parts(store, machine, metrics)
 
