@@ -291,6 +291,44 @@ def verify(folder: Copy = None, as_json: Json = False) -> None:
     raise typer.Exit(run(folder, as_json))
 
 
+tenant = typer.Typer(no_args_is_help=True)
+app.add_typer(tenant, name="tenant", help="Tenants of the platform: one more, one less, while the others go on.")
+Whose = Annotated[str, typer.Argument(help="The tenant, which is its namespace.", metavar="NAME")]
+
+
+@tenant.command(name="add")
+def tenant_add(
+    name: Whose,
+    cpu: Annotated[str, typer.Option(help="Cores that its Pods may ask for: 8, 500m.")] = "",
+    memory: Annotated[str, typer.Option(help="Memory of its Pods, by their limits: 16Gi.")] = "",
+    storage: Annotated[str, typer.Option(help="Volumes, together: 20Gi.")] = "",
+    models: Annotated[int, typer.Option(help="Models at most.")] = -1,
+    published: Annotated[int, typer.Option(help="Published models at most.")] = -1,
+) -> None:
+    """Everything a tenant needs, or nothing: namespace, share, accounts and roles, walls, keys. Again: changes its share."""
+    from .commands.tenant import add as run
+
+    counts = {name: value for name, value in (("models", models), ("published", published)) if value >= 0}
+    amounts = {name: value for name, value in (("cpu", cpu), ("memory", memory), ("storage", storage)) if value}
+    run(name, amounts | counts)
+
+
+@tenant.command(name="remove")
+def tenant_remove(name: Whose, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Its models, doors, volumes, keys and whatever else there is of it, for good; the others notice nothing."""
+    from .commands.tenant import remove as run
+
+    run(name, yes)
+
+
+@tenant.command(name="list")
+def tenant_list(as_json: Json = False) -> None:
+    """The tenants there are, and how much of its share each uses."""
+    from .commands.tenant import show as run
+
+    run(as_json)
+
+
 @app.command()
 def scenario(
     name: Annotated[str | None, typer.Argument(help="Nothing lists them.")] = None, as_json: Json = False

@@ -95,7 +95,7 @@ def confine(
         raise Unsupported(
             f"Confinement comes too late: {threads} threads run.", "call confine() before anything starts one"
         )
-    rules = [(path, _READ) for path in (*map(Path, _SYSTEM), *_python(), *reads)]
+    rules = [(path, _READ) for path in (*map(Path, _SYSTEM), *_PYTHON, *reads)]
     rules += [(Path("/dev/null"), _USE), *((path, _WRITE) for path in writes)]
     rules += [(path, _READ | _EXECUTE) for path in (*runs, *(map(Path, _LOADERS) if runs else ()))]
     ruleset = _ruleset(offered.landlock, tcp=connects is not None)
@@ -121,6 +121,9 @@ def _python() -> Iterable[Path]:
         *(Path(folder) for folder in sys.path if folder.endswith("-packages")),  # an environment may borrow another's
     }
     return sorted(found | {Path(__file__).resolve().parents[1]})
+
+
+_PYTHON = tuple(_python())  # found once, before a fork
 
 
 def _files(abi: int) -> int:

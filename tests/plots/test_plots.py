@@ -13,7 +13,7 @@ from iiab_lab.errors import NotRunning
 from iiab_lab.follow import Follower, stop_all
 from iiab_lab.plots.figure import COLOURS, Panel, still, traces
 from iiab_lab.plots.live import _tick, _widget
-from iiab_lab.plots.prometheus import Prometheus, _names
+from iiab_lab.plots.prometheus import Prometheus, _interrupted, _names
 from iiab_lab.target import Target
 
 PANEL = Panel("Requests", "up", "requests per second")
@@ -33,6 +33,15 @@ def test_gaps_are_gaps_and_times_are_iso() -> None:
     first = traces(FRAME)[0]
     assert first["y"] == [1.0, None, 3.0] and first["x"][0] == "2026-01-01T00:00:00+00:00"
     assert traces(pandas.DataFrame()) == []
+
+
+def test_no_line_leads_through_what_nobody_measured() -> None:
+    second = pandas.Timedelta(seconds=1)
+    whole = pandas.date_range("2026-01-01", periods=9, freq="s", tz="UTC")
+    frame = pandas.DataFrame({"up": 1.0}, index=whole[[0, 1, 5, 6, 8]])
+    assert traces(_interrupted(frame, second))[0]["y"] == [1.0, 1.0, None, 1.0, 1.0, None, 1.0]
+    assert len(_interrupted(frame[:2], second)) == 2
+    assert _interrupted(pandas.DataFrame(), second).empty
 
 
 def test_series_are_named_by_what_tells_them_apart() -> None:

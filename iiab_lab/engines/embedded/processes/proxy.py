@@ -24,6 +24,7 @@ from ..envoy import paths
 from ..envoy.bootstrap import bootstrap, static
 from ..envoy.snapshot import TYPES, Resource, Snapshot
 from ..objects.kinds import Key
+from ..objects.sandbox import StartFailed
 from ..reconcile.ports import Applied, Rejected
 from . import envoy_admin
 from .rundir import admin_socket, app_socket
@@ -49,11 +50,18 @@ class FileProxy:
         self._envoys: dict[Key, _Envoy] = {}
 
     def prepare(self, pod: Key, ports: Mapping[int, int], log: Path) -> tuple[tuple[str, ...], Path]:
-        """→ the arguments and the working directory an Envoy of this Pod starts with; its files exist from now on."""
+        """→ the arguments and the working directory an Envoy of this Pod starts with; its files exist from now on.
+
+        Raises StartFailed for a Pod without a port for its metrics.
+        """
         envoy = self._envoy(pod)
         envoy.log, envoy.rejected = log, None
         in_mesh = _MESH_STATS in ports
-        port = ports[_MESH_STATS if in_mesh else _EDGE_STATS]
+        port = ports.get(_MESH_STATS if in_mesh else _EDGE_STATS)
+        if port is None:
+            raise StartFailed(
+                f"a proxy needs a containerPort {_MESH_STATS} or {_EDGE_STATS} for its metrics; declare one"
+            )
         socket = str(admin_socket(self._run, pod))
         _write(envoy.folder / "bootstrap.json", bootstrap(str(pod), pod.namespace, socket, port, in_mesh=in_mesh))
         for name, resources in (("cds", "clusters"), ("lds", "listeners")):

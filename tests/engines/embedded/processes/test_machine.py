@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from iiab_lab.engines.embedded.objects.kinds import Key
-from iiab_lab.engines.embedded.objects.sandbox import Container, Mount, Sandbox, State
+from iiab_lab.engines.embedded.objects.sandbox import Container, Mount, Sandbox, StartFailed, State
 from iiab_lab.engines.embedded.processes.machine import Machine
 from iiab_lab.engines.embedded.processes.proxy import FileProxy
+from iiab_lab.engines.embedded.processes.supervisor import Command
 
 from .house import until
 
@@ -90,6 +91,30 @@ def test_where_its_sockets_and_services_are_is_not_its_own_to_say(tmp_path: Path
         assert found["MINE"] == "1" and found["IIAB_SOCKET_8080"] != "/tmp/other"
 
     on_machine(tmp_path, play)
+
+
+def test_nothing_of_a_pods_author_goes_into_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Command] = []
+
+    async def noted(id: str, command: Command) -> int:
+        started.append(command)
+        return 1
+
+    async def play(machine: Machine) -> None:
+        monkeypatch.setattr(machine.supervisor, "start", noted)
+        asked = Container("main", "istio/proxyv2:1", 0, args=("-c", "/own/x"), env={"LD_PRELOAD": "/own/x.so"})
+        for uid, ports in (("p", {15090: 0}), ("q", {8080: 0})):
+            sandbox = Sandbox(Key("tenant-b", uid), uid, "default", False, True, ports, MOUNTS)
+            await machine.prepare(sandbox)
+            if 15090 in ports:
+                await machine.start(sandbox, asked)
+            else:
+                with pytest.raises(StartFailed, match="a proxy needs a containerPort 15090 or 19001"):
+                    await machine.start(sandbox, asked)
+
+    on_machine(tmp_path, play)
+    (command,) = started
+    assert "LD_PRELOAD" not in command.env and "own" not in repr(command.argv)
 
 
 def test_a_pod_of_the_platforms_is_not_confined(tmp_path: Path) -> None:
