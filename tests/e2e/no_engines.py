@@ -43,6 +43,7 @@ def elsewhere(lab: Lab, folder: Path) -> dict[str, str]:
         "IIAB_CONTEXT": "iiab",
         "IIAB_GATEWAY_URL": status["endpoints"]["gateway"],
         "IIAB_GATEWAY_TLS_URL": status["endpoints"]["gateway_tls"],
+        "IIAB_MANAGEMENT_URL": status["endpoints"]["management"],
         "IIAB_PROMETHEUS_URL": status["endpoints"]["prometheus"],
         "IIAB_CA": status["ca"],
     }

@@ -95,7 +95,7 @@ def test_a_second_time_changes_nothing(fakes: Fakes, kind: Where) -> None:
     fakes.forget()
     assert up(fakes, kind) == first
     assert fakes.lines(CHANGES) == []
-    assert len(fakes.lines(r"kubectl .* wait ")) == sum(len(step.waits) for step in steps(kind))
+    assert len(fakes.lines(r"kubectl .* (wait|rollout status) ")) == sum(len(step.waits) for step in steps(kind))
 
 
 def test_a_step_whose_release_moved_on_is_done_again_and_no_other(
@@ -220,7 +220,7 @@ def test_what_broke_off_is_undone_too(fakes: Fakes, context: Where) -> None:
     fakes.forget()
     lifecycle.down(context.home, silent)
     assert fakes.lines("helm uninstall")[0].startswith("helm uninstall istiod")
-    assert len(fakes.lines("helm uninstall")) == 3  # istiod, istio-base, cert-manager
+    assert len(fakes.lines("helm uninstall")) == 4  # istiod, istio-cni, istio-base, cert-manager
 
 
 def test_a_down_that_fails_goes_on_where_it_was(fakes: Fakes, context: Where) -> None:
