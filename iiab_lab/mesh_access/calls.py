@@ -31,12 +31,15 @@ class Call:
 
 
 class Workload(NamedTuple):
-    """Pods that policies cannot tell apart: their namespace, a name for people, their labels, what they listen on."""
+    """Pods that policies cannot tell apart: their namespace, a name for people, their labels, what they listen on.
+
+    `names` are (name, containerPort) of those ports that have one."""
 
     namespace: str
     name: str
     labels: Mapping[str, str]
     ports: tuple[int, ...]
+    names: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

@@ -1,6 +1,7 @@
 """Policies, a workload and a call → what its proxy decides, and which policy: CUSTOM, then DENY, then ALLOW.
 
-First the connection itself: a workload that is STRICT takes no plaintext, one that is DISABLE sees no identity.
+First the connection itself: a workload that is STRICT takes no plaintext, one that is DISABLE sees no identity, and one that
+NetworkPolicies isolate takes only whom one of them lets in.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from . import matching
 from .calls import Call, Object, Workload
+from .network import Network, named
 
 ROOT = "istio-system"
 _GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
@@ -19,7 +21,8 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 
 class Decision(NamedTuple):
     """`verdict`: allowed, denied, or asked, of the provider that `policy` names. `policy`: ns[…]-policy[…]-rule[…] as the
-    proxy's log has it, "none" where no ALLOW policy matched, "" where none applies. `audited`: AUDIT policies that matched."""
+    proxy's log has it, ns[…]-networkpolicies[…] where those cut it off, "none" where no ALLOW policy matched, "" where none
+    applies. `audited`: AUDIT policies that matched."""
 
     verdict: str
     policy: str
@@ -36,13 +39,22 @@ class _Place(NamedTuple):
 Test = Callable[[str, Call, _Place], bool]
 
 
-def decide(policies: Iterable[Object], peers: Iterable[Object], workload: Workload, call: Call) -> Decision:
+def decide(
+    policies: Iterable[Object],
+    peers: Iterable[Object],
+    workload: Workload,
+    call: Call,
+    network: Network = Network(),  # noqa: B008 - it is immutable
+) -> Decision:
     """`policies` are AuthorizationPolicies, `peers` PeerAuthentications: any, those that apply are found."""
     mode = mtls_mode(peers, workload, call.port)
     if mode == "STRICT" and not call.identity:
         return Decision("denied", "", "PeerAuthentication STRICT: no plaintext")
     if mode == "DISABLE":
         call = replace(call, identity="", sni="")
+    isolating = network.isolating(workload)
+    if isolating and not network.lets_in(isolating, workload, call):
+        return Decision("denied", named(isolating), "no NetworkPolicy lets it connect")
     mine = [one for one in policies if applies(one, workload) and not _tried(one)]
     matched = {action: _matched(_of(mine, action), call) for action in ("CUSTOM", "AUDIT", "DENY", "ALLOW")}
     audited = tuple(matched["AUDIT"])

@@ -11,11 +11,13 @@ from ..target import Target
 from .calls import Call, Object, Workload, identity
 from .decision import Decision, decide
 from .matching import parts
+from .network import Network
 
 if TYPE_CHECKING:
     import pandas
 
 NOBODY = "(no certificate)"
+_NETWORKING = "networking.k8s.io/v1"
 _SECURITY, _SIDECAR, _SCHEME, _INJECTED = "security.istio.io/v1", "istio-proxy", "spiffe://", "istio-injection=enabled"
 _NAMES = ("serving.kserve.io/inferenceservice", "app", "app.kubernetes.io/name")
 
@@ -47,7 +49,8 @@ def who_may_call(
     pods = target.kube.list("v1", "Pod")
     policies = target.kube.list(_SECURITY, "AuthorizationPolicy")
     peers = target.kube.list(_SECURITY, "PeerAuthentication")
-    return answered(pods, _accounts(target), policies, peers, Call(method=method, path=path, **more))
+    network = Network(target.kube.list(_NETWORKING, "NetworkPolicy"), pods, target.kube.list("v1", "Namespace"))
+    return answered(pods, _accounts(target), policies, peers, Call(method=method, path=path, **more), network)
 
 
 def answered(
@@ -56,6 +59,7 @@ def answered(
     policies: Iterable[Object],
     peers: Iterable[Object],
     call: Call,
+    network: Network = Network(),  # noqa: B008 - it is immutable
 ) -> Answer:
     """`accounts`: callers as (namespace, account), besides those of the Pods."""
     import pandas
@@ -63,7 +67,7 @@ def answered(
     pods, policies, peers = list(pods), list(policies), list(peers)
     called, callers = workloads(pods), {NOBODY: "", **_identities(pods, accounts)}
     decisions = {
-        (caller, str(one)): decide(policies, peers, one, replace(call, identity=shown, port=_port(one, call)))
+        (caller, str(one)): decide(policies, peers, one, replace(call, identity=shown, port=_port(one, call)), network)
         for caller, shown in callers.items()
         for one in called
     }
@@ -79,9 +83,11 @@ def workloads(pods: Iterable[Object]) -> list[Workload]:
         everything = [*containers, *(pod["spec"].get("initContainers") or ())]
         if any(one["name"] == _SIDECAR for one in everything):
             own = [one for one in containers if one["name"] != _SIDECAR] or containers
-            ports = tuple(port["containerPort"] for one in own for port in one.get("ports") or ())
+            ports = [port for one in own for port in one.get("ports") or ()]
+            numbers = tuple(port["containerPort"] for port in ports)
+            names = tuple((port["name"], port["containerPort"]) for port in ports if port.get("name"))
             meta = pod["metadata"]
-            made = Workload(meta["namespace"], _name(meta), meta.get("labels") or {}, ports)
+            made = Workload(meta["namespace"], _name(meta), meta.get("labels") or {}, numbers, names)
             found.setdefault(str(made), made)
     return [found[name] for name in sorted(found)]
 

@@ -32,6 +32,8 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
+    "setsid": (112, 157),  # whoever leaves the session is not counted for its memory limit
+    "setpgid": (109, 154),
     "setpriority": (141, 140),
     "sched_setscheduler": (144, 119),
     "sched_setaffinity": (203, 122),

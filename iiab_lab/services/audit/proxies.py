@@ -19,6 +19,7 @@ _DENIED = (401, 403, 413, 429, 431)
 FURTHER_IN, APPLICATION = "answered further in", "the application's own answer"
 _MATCHED = re.compile(r"rbac_access_denied_matched_policy\[(.*)\]", re.S)
 _ISTIO = re.compile(r"ns\[(.*?)\]-policy\[(.*?)\]-rule\[(\d+)\]")
+_NETWORK = re.compile(r"ns\[(.*?)\]-networkpolicies\[(.*)\]")
 _JWT = re.compile(r"jwt_authn_access_denied\{(.*)\}", re.S)
 _ROUTE = re.compile(r"httproute/([^/]+)/([^/]+)/")
 _UPSTREAM = re.compile(r"\|([^.|]+)\.([^.|]+)\.svc\.")
@@ -89,6 +90,9 @@ def judged(place: Place, code: int, details: str, route: str = "") -> tuple[str,
 def _rule(place: Place, name: str, route: str) -> tuple[str, str]:
     if found := _ISTIO.fullmatch(name):
         return f"AuthorizationPolicy {found[1]}/{found[2]} rule {found[3]}", "authorization: a rule denies it"
+    if found := _NETWORK.fullmatch(name):
+        named = ", ".join(f"{found[1]}/{one}" for one in found[2].split(","))
+        return f"NetworkPolicy {named}", "network policy: none lets it connect"
     if place.hop == TIER_1:
         default = name in ("default", "none")
         return _of(

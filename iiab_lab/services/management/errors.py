@@ -24,6 +24,8 @@ def of_api(error: Any) -> Refused:
         said = str(json.loads(error.body)["message"])
     except (TypeError, ValueError, KeyError):
         said = str(error.reason)
+    if error.status == 403 and ": exceeded quota: " in said:
+        return Refused(403, "A quota of the tenant is used up", said)
     status = error.status if error.status in (400, 403, 404, 409, 422) else 502
     # What the API server calls unprocessable is for our callers a bad request; our own rights are not theirs.
     status = {422: 400, 403: 502 if "forbidden: User" in said else 400}.get(status, status)

@@ -36,7 +36,7 @@ def test_an_entry_says_whence_what_who_and_how_it_passes(one: Attack) -> None:
 
 def test_every_route_of_a_model_and_of_the_admin_is_tried_by_a_stranger() -> None:
     tried = {(one.send.method, one.send.path.partition("?")[0]) for one in ALL if isinstance(one.send, Ask) and MANAGEMENT in one.layers}  # fmt: skip
-    parameters = {"{model}": "<victim>", "{key_id}": "<key-id>", "{version}": "1"}
+    parameters = {"{model}": "<victim>", "{key_id}": "<key-id>", "{version}": "1", "{tenant}": "tenant-a"}
     missing = []
     for part in (models, publishing, uploads, admin):
         for route in part.router.routes:
@@ -57,7 +57,7 @@ def test_kinds_and_names_choose() -> None:
 
 
 def test_what_is_sent_names_only_what_the_stage_knows() -> None:
-    known = {"victim", "key", "key-id", "api-server", "length", "id", "home", "keys", "kubeconfig", "theirs"}
+    known = {"owner", "victim", "key", "key-id", "api-server", "length", "id", "home", "keys", "kubeconfig", "theirs"}
     texts = [str(vars(one.send)) + str(vars(one.control)) for one in ALL if hasattr(one.send, "__dict__")]
     named = set(re.findall(r"<([a-z][a-z0-9:-]*)>", " ".join(texts)))
     assert {name for name in named if not name.startswith("token:")} <= known

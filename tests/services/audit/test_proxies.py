@@ -92,6 +92,11 @@ def judged(place: Place, **said: Any) -> tuple[Any, ...]:
             {"code": 403, "details": "rbac_access_denied_matched_policy[none]"},
             ("denied", "AuthorizationPolicy", "authorization: no policy allows it"),
         ),
+        (
+            SIDECAR,
+            {"code": None, "details": "rbac_access_denied_matched_policy[ns[tenant-a]-networkpolicies[allow,deny]]"},
+            ("denied", "NetworkPolicy tenant-a/allow, tenant-a/deny", "network policy: none lets it connect"),
+        ),
         (SIDECAR, {"code": 400}, ("error", "", "the application's own answer")),
         (ACTIVATOR, {"code": 400}, ("error", "", "answered further in")),
         (MANAGEMENT, {"code": 401, "details": None}, ("denied", "", "no credentials that are good")),

@@ -89,3 +89,13 @@ def test_every_request_of_the_control_plane_is_a_row_and_so_is_one_without_an_id
 def test_a_request_whose_edge_was_not_read_yet_is_a_row_already() -> None:
     (row,) = joined(records(tier_2(), sidecar()))
     assert row["hops"] == "tier-2 sidecar" and row["actor"] == EDGE
+
+
+def test_connections_that_were_refused_are_a_row_each() -> None:
+    refused = {"request_id": "", "verb": "connect", "decision": "denied", "status": 0, "policy": "NetworkPolicy a/b"}
+    rows = joined(records(sidecar(**refused), sidecar(ACTIVATOR, **refused), tier_2(), fact(1)))
+    assert [(row["actor"], row["decision"]) for row in rows] == [
+        (INGRESS, "denied"),
+        (ACTIVATOR, "denied"),
+        ("tenant-a", "allowed"),
+    ]

@@ -274,5 +274,8 @@ KINDS = {
     ("rbac.authorization.k8s.io", "RoleBinding"): _BINDING,
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): _BINDING,
     ("", "Event"): Cells(_named("Last Seen", "Type", "Reason", "Object", "Message"), _event),
+    ("networking.k8s.io", "NetworkPolicy"): Cells(
+        _named("Pod-Selector", "Age"), lambda o: [_selector(o["spec"].get("podSelector")), _age(o)]
+    ),
     ("discovery.k8s.io", "EndpointSlice"): Cells(_named("AddressType", "Ports", "Endpoints", "Age"), _endpoint_slice),
 }

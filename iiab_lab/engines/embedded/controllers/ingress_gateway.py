@@ -1,8 +1,8 @@
 """Ingress gateways of the mesh and what is routed through them → the configuration of their Envoy; what is not in force says so.
 
 Reads:  Pods with an istio-proxy of their own, Gateways (networking.istio.io), VirtualServices, DestinationRules, Services,
-        EndpointSlices, Secrets, AuthorizationPolicies, RequestAuthentications, PeerAuthentications, Namespaces, ConfigMaps
-        istio-system/istio and istio-ca-root-cert, Secret istio-system/cacerts.
+        EndpointSlices, Secrets, NetworkPolicies and the Pods that these choose, AuthorizationPolicies, RequestAuthentications,
+        PeerAuthentications, Namespaces, ConfigMaps istio-system/istio and istio-ca-root-cert, Secret istio-system/cacerts.
 Writes: the proxy's configuration; status of VirtualServices and DestinationRules that are not, or not wholly, in force.
 Wakes:  on the Pod, and on each of those for every ingress gateway; when its certificate is due.
 """
@@ -16,9 +16,9 @@ from ..envoy.ingress import Ingress, Named
 from ..envoy.policies import ROOT
 from ..objects import kinds
 from ..objects.kinds import CONFIG_MAP, DESTINATION_RULE, POD, SECRET, VIRTUAL_SERVICE, Key, Kind
-from ..objects.meta import Object, annotations_of, edition, key_of
+from ..objects.meta import Object, annotations_of, edition, key_of, labels_of
 from ..objects.names import SIDECAR_STATUS
-from ..objects.pods import has_proxy, ports
+from ..objects.pods import as_peer, has_proxy, ports
 from ..objects.times import rfc3339
 from ..reconcile.culprits import Verdicts, culprits
 from ..reconcile.events import Recorder
@@ -31,6 +31,7 @@ _INPUTS = (
     kinds.ISTIO_GATEWAY,
     kinds.SERVICE,
     kinds.ENDPOINT_SLICE,
+    kinds.NETWORK_POLICY,
     kinds.AUTHORIZATION_POLICY,
     kinds.REQUEST_AUTHENTICATION,
     kinds.PEER_AUTHENTICATION,  # of those it sends to
@@ -46,13 +47,15 @@ class IngressGatewayController:
     def __init__(self, client: Client, proxy: Proxy, clock: Clock, record: Recorder) -> None:
         self._client, self._proxy, self._clock, self._record = client, proxy, clock, record
         self._certificates: dict[Key, workload_certificates.Certificate] = {}
+        self._around = False  # whether NetworkPolicies that choose it choose others by label
         self._verdicts = Verdicts[Named]()
         self._judged: dict[Named, tuple[Hashable, list[str]]] = {}  # as of an edition, without asking Envoy
         self.watches = (
             Watch(POD, lambda pod: [key_of(pod)] if _is_gateway(pod) else [], workload_certificates.regarded),
             Watch(SECRET, lambda secret: self._all(secret) if secret["metadata"]["namespace"] == ROOT else []),
             Watch(CONFIG_MAP, lambda found: self._all(found) if key_of(found) in _CONFIGS else []),
-            Watch(kinds.NAMESPACE, self._all, lambda namespace: namespace["metadata"]["name"]),
+            Watch(kinds.NAMESPACE, self._all, lambda namespace: tuple(sorted(labels_of(namespace).items()))),
+            Watch(POD, lambda pod: self._all(pod) if self._around else [], as_peer),
             *(Watch(kind, self._all, edition) for kind in _JUDGES),
             *(Watch(kind, self._all) for kind in _INPUTS),
         )
@@ -76,6 +79,7 @@ class IngressGatewayController:
     async def _publish(self, pod: Object, ports: dict[int, int], identity: sidecar.Identity) -> Ingress:
         """All at once; if Envoy refuses, whose fault it is is found, they are set aside, and the rest goes out."""
         before = guard.of_pod(self._client, pod, ports, identity.root)
+        self._around = before.looks_around
         objects = self._objects()
         world = _Still(self._client, objects)
 

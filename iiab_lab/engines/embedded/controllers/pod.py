@@ -163,7 +163,7 @@ class PodController:
             "podIP": "127.0.0.1",
             "podIPs": [{"ip": "127.0.0.1"}],
             "startTime": before.get("startTime") or now,
-            "qosClass": "BestEffort",
+            "qosClass": rules.qos_class(containers_of(pod)),
             "containerStatuses": containers,
         }
         status |= {"initContainerStatuses": inits} if inits else {}

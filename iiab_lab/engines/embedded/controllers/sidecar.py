@@ -1,7 +1,8 @@
 """Meshed Pods → the configuration of their Envoy, with a certificate of the mesh.
 
-Reads:  Pods with an injected istio-proxy, their Revisions, AuthorizationPolicies, RequestAuthentications, PeerAuthentications,
-        ConfigMaps istio-system/istio and istio-ca-root-cert, Secret istio-system/cacerts; Services and EndpointSlices that policies have a proxy ask.
+Reads:  Pods with an injected istio-proxy, their Revisions, NetworkPolicies, and the Pods and Namespaces that these choose;
+        AuthorizationPolicies, RequestAuthentications, PeerAuthentications, ConfigMaps istio-system/istio and
+        istio-ca-root-cert, Secret istio-system/cacerts; Services and EndpointSlices that policies have a proxy ask.
 Writes: the proxy's configuration.
 Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certificate is due.
 """
@@ -15,14 +16,14 @@ from ..objects import kinds
 from ..objects.kinds import CONFIG_MAP, POD, SECRET, Key
 from ..objects.meta import Object, annotations_of, key_of, labels_of
 from ..objects.names import SERVICE_NAME, SIDECAR_STATUS
-from ..objects.pods import has_proxy, ports
+from ..objects.pods import as_peer, has_proxy, ports
 from ..reconcile.events import Recorder
 from ..reconcile.ports import Client, Clock, Proxy, Rejected, Result, Watch
 from ..rules import certificates
 from ..rules.istio import mesh_config
 from ..rules.workload_certificates import CA, ROOTS, Certificate, current, regarded, roots
 
-_POLICIES = (kinds.AUTHORIZATION_POLICY, kinds.REQUEST_AUTHENTICATION)
+_POLICIES = (kinds.AUTHORIZATION_POLICY, kinds.REQUEST_AUTHENTICATION, kinds.NETWORK_POLICY)
 
 
 class SidecarController:
@@ -32,8 +33,11 @@ class SidecarController:
         self._client, self._proxy, self._clock, self._record = client, proxy, clock, record
         self._certificates: dict[Key, Certificate] = {}
         self._asked: dict[Key, frozenset[Key]] = {}  # Pod → the Services that its policies have its proxy ask
+        self._around: set[Key] = set()  # Pods whose NetworkPolicies choose others by label
         self.watches = (
             Watch(POD, lambda pod: [key_of(pod)] if _injected(pod) else [], regarded),
+            Watch(POD, lambda pod: self._around, as_peer),
+            Watch(kinds.NAMESPACE, lambda namespace: self._around, lambda one: tuple(sorted(labels_of(one).items()))),
             *(Watch(kind, self._concerned) for kind in _POLICIES),
             # What a Pod asks of a connection is done by those who call it, too.
             Watch(kinds.PEER_AUTHENTICATION, lambda one: [*self._concerned(one), *self._asked]),
@@ -50,6 +54,7 @@ class SidecarController:
         if pod is None or pod["metadata"].get("deletionTimestamp"):
             self._certificates.pop(key, None)
             self._asked.pop(key, None)
+            self._around.discard(key)
             return None
         own, certificate = ports(pod), self._certificate(pod)
         if not own or certificate is None:
@@ -66,6 +71,7 @@ class SidecarController:
         self._asked.pop(key_of(pod), None)
         if before.asked:
             self._asked[key_of(pod)] = before.asked
+        (self._around.add if before.looks_around else self._around.discard)(key_of(pod))
         if activator.is_activator(pod):
             return activator.snapshot(seen, identity, before)
         return sidecar.snapshot(seen, identity, before, sidecar.queue(self._client, pod))

@@ -1,6 +1,6 @@
 """A Pod and the mesh's policies → what stands before its application: who may connect, and the filters of every request.
 
-In Istio's order: CUSTOM, then the request's token, then AUDIT, DENY and ALLOW.
+NetworkPolicies stand before every request, then in Istio's order: CUSTOM, the request's token, AUDIT, DENY and ALLOW.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..objects.kinds import AUTHORIZATION_POLICY, CONFIG_MAP, PEER_AUTHENTICATION, REQUEST_AUTHENTICATION, Key
 from ..objects.meta import Object
 from ..rules.istio import mesh_config
-from . import authorization, ext_authz, outbound, peer_authentication, request_authentication
+from . import authorization, ext_authz, network_policies, outbound, peer_authentication, request_authentication
 from .policies import applying
 from .world import World
 
@@ -19,10 +19,13 @@ Resource = dict[str, Any]
 
 
 class Guard(NamedTuple):
-    """`modes`: containerPort → STRICT, PERMISSIVE or DISABLE. `clusters` are of the Services that the filters ask, which
+    """`modes`: containerPort → STRICT, PERMISSIVE or DISABLE; `connections`: containerPort → the filters of a connection,
+    which `looks_around` says depend on other Pods and Namespaces. `clusters` are of the Services that the filters ask, which
     `asked` names; `log` is what the access log says more."""
 
     modes: Mapping[int, str]
+    connections: Mapping[int, list[Resource]]
+    looks_around: bool
     filters: list[Resource]
     clusters: dict[str, Resource]
     log: dict[str, str]
@@ -37,8 +40,11 @@ def of_pod(world: World, pod: Object, ports: Mapping[int, int], root: str) -> Gu
     asked = {ext_authz.service_of(one) for one in ext_authz.asked(policies, known).values()}
     asked |= {found for rule in tokens if (found := request_authentication.key_service(rule.get("jwksUri", "")))}
     peers = world.list(PEER_AUTHENTICATION)
+    isolating = network_policies.of_pod(world, pod)
     return Guard(
         modes={port: peer_authentication.mode(peers, pod, port) for port in ports},
+        connections=network_policies.filters(world, pod, isolating, ports),
+        looks_around=network_policies.look_around(isolating),
         filters=[
             *ext_authz.filters(policies, known, ports),
             *request_authentication.filters(tokens),

@@ -55,9 +55,12 @@ def translate(
                 continue
             table = f"{server['port']['name']}.{gateway['metadata']['name']}.{gateway['metadata']['namespace']}"
             routes[table] = _table(table, _virtual_hosts(found, gateway, server, to))
-            peeking = {"listener_filters": http.PEEKING} if tls else {}
-            chains = [tls | {"filters": [_manager(table, guard)]}]
-            listeners[f"{own}"] = http.listener(f"{own}", own, chains, **peeking)
+            more: Resource = {"listener_filters": http.PEEKING} if tls else {}
+            port = next(inside for inside, outside in pod.ports.items() if outside == own)
+            if before := guard.connections[port]:
+                more["access_log"] = [telemetry.connection_log("tier-2", port)]
+            chains = [tls | {"filters": [*before, _manager(table, guard)]}]
+            listeners[f"{own}"] = http.listener(f"{own}", own, chains, **more)
     return Ingress(
         Snapshot(guard.clusters | to.clusters, to.endpoints, listeners, routes, secrets), found.refused, to.missing
     )

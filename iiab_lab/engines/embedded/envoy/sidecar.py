@@ -116,21 +116,22 @@ def inbound(
     pod: Pod, port: int, routes: Sequence[dict[str, Any]], guard: Guard, root: str, last: Sequence[dict[str, Any]] = ()
 ) -> dict[str, Any]:
     """The listener of one port: who may come in, and where each request goes. `last`: filters behind those of the guard."""
-    name, mode = f"inbound_{port}", guard.modes[port]
+    name, mode, before = f"inbound_{port}", guard.modes[port], guard.connections[port]
     secure = {
         "transport_socket": http.downstream_tls(IDENTITY, root),
-        "filters": [_manager(pod, port, routes, guard, last, "mutual_tls")],
+        "filters": [*before, _manager(pod, port, routes, guard, last, "mutual_tls")],
     }
-    plain = {"filters": [_manager(pod, port, routes, guard, last, "none")]}
+    plain = {"filters": [*before, _manager(pod, port, routes, guard, last, "none")]}
+    log = {"access_log": [telemetry.connection_log("sidecar", port)]} if before else {}
     if mode == STRICT:
-        return http.listener(name, pod.ports[port], [secure], listener_filters=http.PEEKING)
+        return http.listener(name, pod.ports[port], [secure], listener_filters=http.PEEKING, **log)
     if mode == DISABLE:
-        return http.listener(name, pod.ports[port], [plain])
+        return http.listener(name, pod.ports[port], [plain], **log)
     chains = [
         {"filter_chain_match": {"transport_protocol": "tls"}, **secure},
         {"filter_chain_match": {"transport_protocol": "raw_buffer"}, **plain},
     ]
-    return http.listener(name, pod.ports[port], chains, listener_filters=http.PEEKING)
+    return http.listener(name, pod.ports[port], chains, listener_filters=http.PEEKING, **log)
 
 
 def _manager(

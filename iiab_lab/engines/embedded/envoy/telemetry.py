@@ -13,6 +13,7 @@ Resource = dict[str, Any]
 
 _STATS = "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config"
 _STDOUT = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
+_CEL = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 
 MESH = {
     "time": "%START_TIME%",
@@ -32,6 +33,21 @@ MESH = {
 def json_log(fields: Mapping[str, str]) -> Resource:
     config = {"@type": _STDOUT, "log_format": {"json_format": dict(fields)}}
     return {"name": "envoy.access_loggers.stdout", "typed_config": config}
+
+
+def connection_log(hop: str, port: int) -> Resource:
+    """One line for a connection that was refused before any request; `port` is a containerPort."""
+    fields = {
+        "hop": hop,
+        "time": "%START_TIME%",
+        "method": "connect",
+        "path": f"port {port}",
+        "details": "%CONNECTION_TERMINATION_DETAILS%",
+        "peer": "%DOWNSTREAM_PEER_URI_SAN%",
+    }
+    refused = {"@type": _CEL, "expression": "has(connection.termination_details)"}
+    chosen = {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": refused}}
+    return json_log(fields) | {"filter": chosen}
 
 
 def istio_metrics(reporter: str, labels: Mapping[str, str]) -> Resource:

@@ -44,6 +44,11 @@ def has_proxy(pod: Object) -> bool:
     return any(container["name"] == SIDECAR for container in pod["spec"]["containers"])
 
 
+def has_ended(pod: Object) -> bool:
+    """For good: nothing of it runs any more."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
 def ports(pod: Object) -> dict[int, int]:
     """containerPort → port on loopback; empty as long as the Pod has none."""
     return {int(port): own for port, own in json.loads(annotations_of(pod).get(PORTS, "{}")).items()}
@@ -54,6 +59,12 @@ def standing(pod: Object) -> Hashable:
     phase, going = (pod.get("status") or {}).get("phase"), pod["metadata"].get("deletionTimestamp")
     where = annotations_of(pod).get(PORTS), pod["spec"].get("nodeName")
     return phase, is_true(pod, "Ready"), going, where, tuple(sorted(labels_of(pod).items()))
+
+
+def as_peer(pod: Object) -> Hashable:
+    """Whom a NetworkPolicy sees in it."""
+    account = pod["spec"].get("serviceAccountName", "default")
+    return has_ended(pod), account, tuple(sorted(labels_of(pod).items()))
 
 
 def fortune(pod: Object) -> Hashable:

@@ -50,6 +50,7 @@ class Container:
     ports: tuple[int, ...] = ()
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    memory: int = 0  # bytes that it and all it starts may use together; 0: as many as there are
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class State:
     signal: int = 0
     finished: float = 0.0
     message: str = ""  # the tail of the log, for a container that failed
+    reason: str = ""  # OOMKilled where its memory limit ended it
 
 
 class UnknownImage(Exception):

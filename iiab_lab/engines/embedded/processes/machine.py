@@ -28,6 +28,7 @@ from ..rules.pod_volumes import expand
 from . import images, mounts, probes
 from .drain import drained
 from .images import Network
+from .memory_limits import Limited, MemoryLimits
 from .port_pool import PortPool
 from .proxy import FileProxy
 from .rundir import admin_socket, app_socket
@@ -51,9 +52,11 @@ class Machine:
         self._pods: dict[str, _Pod] = {}
         self._states: dict[tuple[str, str], State] = {}
         self._ended: dict[tuple[str, str], asyncio.Event] = {}
+        self._memory: dict[tuple[str, str], int] = {}  # the limit of each container that has one
         self._changed: asyncio.Queue[str] = asyncio.Queue()
         self.supervisor = Supervisor(home, self._on_end)
         self.meter = Meter(self._running)
+        self.memory_limits = MemoryLimits(self._limited)
 
     def keep_warm(self) -> None:
         """The warm parents of the images; from then on their programs start in milliseconds."""
@@ -62,6 +65,10 @@ class Machine:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name, parent in images.warm_parents().items():
             self.supervisor.keep_warm(name, Command(parent.argv, _basics(folder), folder, log), parent.most)
+
+    async def watch(self) -> None:
+        """What containers use, and whether it is more than they may; until cancelled."""
+        await asyncio.gather(self.meter.keep(), self.memory_limits.keep())
 
     async def prepare(self, sandbox: Sandbox) -> Mapping[int, int]:
         folder = self._home / "pods" / sandbox.uid
@@ -92,7 +99,7 @@ class Machine:
             argv, environment = self._confined(pod, container, program.network, argv, environment)
         command = Command(argv, environment, folder, log, program.warm)
         key = (sandbox.uid, container.name)
-        self._ended[key] = asyncio.Event()
+        self._ended[key], self._memory[key] = asyncio.Event(), container.memory
         pid = await self.supervisor.start(_id(*key, container.attempt), command)
         if self._states.get(key, State(-1, 0, 0)).attempt < container.attempt:  # it may have ended already
             self._states[key] = State(container.attempt, pid, time.time())
@@ -153,6 +160,13 @@ class Machine:
             if state.exit_code is None
         ]
 
+    def _limited(self) -> list[Limited]:
+        return [
+            Limited(_id(*key, state.attempt), state.pid, self._memory[key])
+            for key, state in self._states.items()
+            if state.exit_code is None and state.pid and self._memory.get(key)
+        ]
+
     def _rewritten(self, pod: _Pod, text: str) -> str:
         return mounts.rewrite(text, pod.folder, {mount.path for mount in pod.sandbox.mounts})
 
@@ -193,7 +207,10 @@ class Machine:
         if before is None or before.attempt < int(attempt):
             before = State(int(attempt), 0, time.time())
         message = _tail(self.log_path(pod.sandbox.key, uid, name, int(attempt))) if code and pod else ""
-        self._states[uid, name] = replace(before, exit_code=code, signal=number, finished=time.time(), message=message)
+        reason = "OOMKilled" if id in self.memory_limits.killed and number == signal.SIGKILL else ""
+        self.memory_limits.killed.discard(id)
+        ended = replace(before, exit_code=code, signal=number, finished=time.time(), reason=reason, message=message)
+        self._states[uid, name] = ended
         self._ended[uid, name].set()
         self._changed.put_nowait(uid)
 
@@ -209,6 +226,7 @@ class Machine:
         for key in [key for key in self._states if key[0] == uid]:
             del self._states[key]
             del self._ended[key]
+            self._memory.pop(key, None)
 
 
 def _connects(network: Network, environment: Mapping[str, str]) -> tuple[int, ...] | None:

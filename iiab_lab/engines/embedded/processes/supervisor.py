@@ -147,13 +147,20 @@ def kill_leftovers(home: Path) -> None:
         known = json.loads((home / _RECORD).read_text())
     except (OSError, ValueError):
         return
-    for pid, started in known:
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            if abs(process.create_time() - started) < 0.01:
-                _kill_group(pid)
-                process.wait(5)
+    # All are looked for first, and the spawner, which began before them, goes last: its children die with it, and of a group
+    # whose leader is gone nobody could tell any more whose it is.
+    left = [process for pid, started in known if (process := _still(pid, started))]
+    for process in reversed(left):
+        _kill_group(process.pid)
+    psutil.wait_procs(left, 5)
     (home / _RECORD).unlink(missing_ok=True)
+
+
+def _still(pid: int, started: float) -> psutil.Process | None:
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return process if abs(process.create_time() - started) < 0.01 else None
+    return None
 
 
 def _kill_group(pid: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import NamedTuple
 import psutil
 
 from ..objects.sandbox import Usage
+from . import families
 
 WINDOW_SECONDS = 15.0
 # A new container is told about once it has run that long: over less, a start looks like load.
@@ -73,8 +73,8 @@ class Meter:
         return self._node
 
     def measure(self, running: Sequence[Running]) -> None:
-        families, now = _families({one.pid for one in running}), time.time()
-        readings = {one: _reading(families.get(one.pid, ()), now) for one in running}
+        belonging, now = families.of((one.pid for one in running), families.processes()), time.time()
+        readings = {one: _reading(belonging.get(one.pid, ()), now) for one in running}
         usages: dict[str, dict[str, Usage | None]] = {}
         for one, reading in readings.items():
             usages.setdefault(one.uid, {})[one.container] = _between(self._read.get(one), reading, one.started)
@@ -104,45 +104,13 @@ def _between(before: _Reading | None, after: _Reading, started: float) -> Usage 
     return Usage(after.at, window, max(0.0, after.cpu - before.cpu) / window, after.memory)
 
 
-def _families(leaders: set[int]) -> dict[int, list[psutil.Process]]:
-    """Each leader's processes: those below it, nearer to it than to another; then those of its session."""
-    processes = {process.pid: process for process in psutil.process_iter()}
-    parents = {pid: parent for pid, process in processes.items() if (parent := _parent(process)) is not None}
-    found: dict[int, list[psutil.Process]] = {}
-    for pid, process in processes.items():
-        leader = next((above for above in _ancestry(pid, parents) if above in leaders), None) or _session(pid)
-        if leader in leaders:
-            found.setdefault(leader, []).append(process)
-    return found
-
-
-def _ancestry(pid: int, parents: Mapping[int, int]) -> Iterable[int]:
-    """Itself first. A pid that was given out again meanwhile could close a ring."""
-    seen: set[int] = set()
-    while pid and pid not in seen:
-        yield pid
-        seen.add(pid)
-        pid = parents.get(pid, 0)
-
-
-def _parent(process: psutil.Process) -> int | None:
-    with contextlib.suppress(psutil.Error):
-        return process.ppid()
-    return None
-
-
-def _session(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        return os.getsid(pid)
-    return 0
-
-
-def _reading(family: Iterable[psutil.Process], now: float) -> _Reading:
+def _reading(family: Iterable[int], now: float) -> _Reading:
     cpu, memory = 0.0, 0
-    for process in family:
+    for pid in family:
         with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            process = psutil.Process(pid)
             cpu += sum(process.cpu_times()[:4])  # its own and its dead children's, in user and in system mode
-            memory += _memory(process)
+            memory += proportional(process)
     return _Reading(now, cpu, memory)
 
 
@@ -152,8 +120,10 @@ def _machine() -> _Reading:
     return _Reading(time.time(), busy, memory.total - memory.available)
 
 
-def _memory(process: psutil.Process) -> int:
+def proportional(process: psutil.Process, *, swapped: bool = False) -> int:
+    """Bytes: of what several processes share, each has its part; raises psutil.Error when it has ended."""
     if sys.platform == "linux":
         with contextlib.suppress(psutil.AccessDenied):
-            return int(process.memory_full_info().pss)
+            full = process.memory_full_info()
+            return int(full.pss + (full.swap if swapped else 0))
     return int(process.memory_info().rss)

@@ -95,7 +95,8 @@ class Round:
             environment.pop(service_names.HOSTS, None)  # where Services are is not a Pod's to say
             environment |= service_names.environment(args, self._lookup, self._listed)
             ports = tuple(port["containerPort"] for port in container.get("ports") or ())
-            made = Container(container["name"], container.get("image", ""), attempt, ports, args, environment)
+            image, memory = container.get("image", ""), rules.memory_limit(container)
+            made = Container(container["name"], image, attempt, ports, args, environment, memory)
             await self._processes.start(self._sandbox, made)
         except UnknownImage as error:
             return await self._waits(container, before, "ErrImagePull", str(error))

@@ -7,14 +7,17 @@ The kubelet's rules: a container that ended is started again at once the first t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from ..objects import quantities
 from ..objects.sandbox import State
 from ..objects.times import rfc3339
 
 Object = dict[str, Any]
 
 _FIRST, _MOST, _FORGET = 10.0, 300.0, 600.0
+_COMPUTE = {"cpu", "memory"}
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,33 @@ def running(state: State) -> Object:
 
 def terminated(state: State) -> Object:
     code = state.exit_code or 0
-    ended = {"exitCode": code, "reason": "Error" if code else "Completed"}
-    ended |= {"signal": state.signal} if state.signal else {}
+    ended = {"exitCode": code, "reason": state.reason or ("Error" if code else "Completed")}
+    ended |= {"signal": state.signal} if state.signal and not state.reason else {}
     ended |= {"message": state.message} if state.message else {}
     return {"terminated": ended | {"startedAt": rfc3339(state.started), "finishedAt": rfc3339(state.finished)}}
+
+
+def memory_limit(container: Object) -> int:
+    """Bytes; 0 without one."""
+    return int(quantities.parse(((container.get("resources") or {}).get("limits") or {}).get("memory", 0)))
+
+
+def qos_class(containers: list[Object]) -> str:
+    """Guaranteed where each has limits of both CPU and memory that are its requests, BestEffort where none says anything."""
+    said = [_resources(one) for one in containers]
+    if not any(limits or requests for limits, requests in said):
+        return "BestEffort"
+    alike = all(limits.keys() == _COMPUTE and {**limits, **requests} == limits for limits, requests in said)
+    return "Guaranteed" if alike else "Burstable"
+
+
+def _resources(container: Object) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    held = container.get("resources") or {}
+    limits, requests = (
+        {name: quantities.parse(value) for name, value in (held.get(which) or {}).items() if name in _COMPUTE}
+        for which in ("limits", "requests")
+    )
+    return {n: v for n, v in limits.items() if v}, {n: v for n, v in requests.items() if v}
 
 
 def phase(policy: str, inits: list[Object], containers: list[Object]) -> str:

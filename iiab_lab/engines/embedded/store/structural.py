@@ -34,8 +34,9 @@ def prune(obj: Any, schema: Schema) -> None:
 
 
 def without_effect(obj: Any, schema: Schema, path: str = "") -> Iterator[str]:
-    """The path of every field that is accepted and changes nothing on this engine."""
-    if schema.get("x-iiab-no-effect"):
+    """The path of every field that is accepted and changes nothing on this engine, or has a value that does not."""
+    idle = schema.get("x-iiab-no-effect")
+    if idle is True or (isinstance(idle, list) and obj in idle):
         yield path
         return
     for child, child_schema, child_path in _children(obj, schema, path):

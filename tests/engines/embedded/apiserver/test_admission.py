@@ -120,6 +120,30 @@ def test_a_scope_says_which_pods_count(ns: Space, scope: str, counted: dict[str,
     eventually(lambda: ns.used("q") == {"pods": "1"})
 
 
+@pytest.mark.parametrize(
+    ("hard", "scopes", "said"),
+    [
+        ({"gpus": "1"}, (), 'spec.hard[gpus]: Invalid value: "gpus": must be a standard resource for quota'),
+        ({"pods": "1500m"}, (), 'spec.hard[pods]: Invalid value: "1500m": must be an integer'),
+        ({"pods": "1"}, ("BestEffort", "NotBestEffort"), "spec.scopes: Invalid value: "),
+        ({"requests.cpu": "1"}, ("BestEffort",), "unsupported scope applied to resource"),
+        ({"services": "1"}, ("Terminating",), "unsupported scope applied to resource"),
+    ],
+)
+def test_a_quota_that_means_nothing_is_refused(ns: Space, hard: Any, scopes: tuple[str, ...], said: str) -> None:
+    code, reason, message = refusal(lambda: ns.quota("q", hard, *scopes))
+    assert (code, reason) == (422, "Invalid") and said in message
+
+
+def test_a_quota_takes_what_others_count_and_keeps_its_scopes(ns: Space) -> None:
+    ns.quota("q", {"pods": "1", "requests.cpu": "1", "limits.ephemeral-storage": "1Gi"}, "NotTerminating")
+    ns.quota("r", {"count/httproutes.gateway.networking.k8s.io": "1", "requests.example.com/gpu": "2"})
+    change = {"spec": {"scopes": ["Terminating"]}}
+    path = f"{ns.path}/resourcequotas/q"
+    kind = {"Content-Type": "application/merge-patch+json"}
+    assert "field is immutable" in refusal(lambda: ns.kube.raw("PATCH", path, json=change, headers=kind))[2]
+
+
 def test_every_quota_of_the_namespace_holds_and_none_of_another(ns: Space, kube: Kube) -> None:
     ns.quota("wide", {"pods": "5"})
     ns.quota("narrow", {"count/pods": "1"})
@@ -130,8 +154,8 @@ def test_every_quota_of_the_namespace_holds_and_none_of_another(ns: Space, kube:
 
 
 def test_a_crowd_never_gets_past_a_quota(ns: Space, server: Running) -> None:
-    """A quota counts what is on its way to the disk too: of twenty at once, five."""
-    ns.quota("five", {"count/secrets": "5"})
+    """A quota counts what is on its way to the disk too: of a hundred creates, ten."""
+    ns.quota("ten", {"count/secrets": "10"})
 
     def create(index: int) -> int:
         try:
@@ -140,11 +164,11 @@ def test_a_crowd_never_gets_past_a_quota(ns: Space, server: Running) -> None:
             return error.code
         return 201
 
-    with ThreadPoolExecutor(10) as crowd:
-        codes = sorted(crowd.map(create, range(20)))
-    assert codes == [201] * 5 + [403] * 15
-    assert len(ns.kube.list("v1", "Secret", ns.name)) == 5
-    eventually(lambda: ns.used("five") == {"count/secrets": "5"})
+    with ThreadPoolExecutor(100) as crowd:
+        codes = sorted(crowd.map(create, range(100)))
+    assert codes == [201] * 10 + [403] * 90
+    assert len(ns.kube.list("v1", "Secret", ns.name)) == 10
+    eventually(lambda: ns.used("ten") == {"count/secrets": "10"})
 
 
 def test_an_update_may_shrink_past_a_quota_but_not_grow(ns: Space) -> None:

@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from iiab_lab.engines.embedded.objects.kinds import (
+    NETWORK_POLICY,
     PEER_AUTHENTICATION,
+    POD,
     REQUEST_AUTHENTICATION,
     SECRET,
     Key,
@@ -29,6 +31,17 @@ kind: Pod
 metadata: {name: web, namespace: here, labels: {app: web, sidecar.istio.io/inject: "true"}}
 spec: {containers: [{name: main, image: "iiab-lab/models:1", ports: [{containerPort: 8080}]}]}
 """
+
+
+def let_in(w: World) -> set[str]:
+    """Whose certificates the sidecar's first port lets connect, as its NetworkPolicies say; nothing where all may."""
+    (chain,) = w.proxy.given[Key("here", "web")][-1].listeners["inbound_8080"]["filter_chains"][-1:]
+    first = chain["filters"][0]
+    if not first["name"].endswith("network.rbac"):
+        return set()
+    (rule,) = first["typed_config"]["rules"]["policies"].values()
+    named = rule["principals"][0].get("not_id", {"or_ids": {"ids": []}})["or_ids"]["ids"]
+    return {next(iter(one["authenticated"]["principal_name"].values())) for one in named}
 
 
 def shown(w: World) -> Object:
@@ -178,6 +191,39 @@ data:
   mesh: |
     extensionProviders: [{name: keys, envoyExtAuthzHttp: {service: keys.here.svc.cluster.local, port: 80}}]
 """
+
+
+FRIENDS = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: friends, namespace: here}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: friend}}}, {namespaceSelector: {matchLabels: {team: a}}, podSelector: {}}]
+"""
+FRIEND = """
+apiVersion: v1
+kind: Pod
+metadata: {name: friend, namespace: here, labels: {app: friend}}
+spec: {serviceAccountName: friend, containers: [{name: main, image: "iiab-lab/models:1"}]}
+"""
+
+
+@in_world()
+async def test_a_sidecar_follows_whom_its_network_policies_choose(w: World) -> None:
+    await meshed(w)
+    assert let_in(w) == set()
+    await w.apply(FRIENDS)
+    await w.apply(FRIEND)
+    friend, team = "spiffe://cluster.local/ns/here/sa/friend", "spiffe://cluster.local/ns/team/sa/"
+    await w.until(lambda: let_in(w) == {friend})
+    await w.apply("{apiVersion: v1, kind: Namespace, metadata: {name: team, labels: {team: a}}}")
+    await w.until(lambda: let_in(w) == {friend, team})
+    await w.client.delete(POD, Key("here", "friend"))
+    await w.until(lambda: let_in(w) == {team})
+    await w.client.delete(NETWORK_POLICY, Key("here", "friends"))
+    await w.until(lambda: let_in(w) == set())
 
 
 @in_world()

@@ -125,4 +125,4 @@ def test_what_survives_a_crash_of_both_is_found_by_identity(tmp_path: Path) -> N
     owner.wait(20)
     assert family[0].is_running()
     kill_leftovers(tmp_path)
-    assert family_dies([family[0], spawner])
+    assert family_dies(family)

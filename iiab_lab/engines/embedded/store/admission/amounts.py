@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from ...objects import quantities
@@ -20,14 +21,28 @@ _ORDER = (
     ("defaultRequest", "default", "defaultRequest"),
     ("default", "max", "default"),
 )
+_COUNTED = {
+    *("pods", "services", "services.loadbalancers", "services.nodeports", "replicationcontrollers", "resourcequotas"),
+    *("configmaps", "secrets", "persistentvolumeclaims"),
+}
+_OF_PODS = {
+    *("cpu", "memory", "ephemeral-storage"),
+    *(f"{which}.{what}" for which in ("requests", "limits") for what in ("cpu", "memory", "ephemeral-storage")),
+}
+_COMPUTED = {*_OF_PODS, "requests.storage"}
+_CONTRARY = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
 _SAID = {"defaultRequest": "default request"}
 
 
 def quota(admit: Admit) -> Object | None:
     obj = admit.object
     if obj is not None:
-        hard = (obj.get("spec") or {}).get("hard") or {}
+        spec = obj.get("spec") or {}
+        hard = spec.get("hard") or {}
         _require(admit, list(_wrong(hard, "spec.hard")))
+        _require(
+            admit, [*_no_resource(hard), *_no_scopes(spec.get("scopes") or [], hard), *_other_scopes(spec, admit.old)]
+        )
     return obj
 
 
@@ -59,6 +74,29 @@ def _wrong(amounts: Object | None, path: str) -> Iterator[Cause]:
                 yield f"{path}[{name}]", f'Invalid value: "{value}": must be greater than or equal to 0'
         except ValueError as error:
             yield f"{path}[{name}]", f"Invalid value: {error}"
+
+
+def _no_resource(hard: Object) -> Iterator[Cause]:
+    for name, value in hard.items():
+        if "/" not in name and name not in _COMPUTED | _COUNTED:
+            yield f"spec.hard[{name}]", f'Invalid value: "{name}": must be a standard resource for quota'
+        elif name in _COUNTED and quantities.parse(value) % 1:
+            yield f"spec.hard[{name}]", f'Invalid value: "{value}": must be an integer'
+
+
+def _no_scopes(scopes: list[str], hard: Object) -> Iterator[Cause]:
+    said = f"Invalid value: {json.dumps(scopes)}: "
+    for scope in scopes:
+        fit = {"pods"} | (set() if scope == "BestEffort" else _OF_PODS)
+        if any(name in _COMPUTED | _COUNTED and name not in fit for name in hard):
+            yield "spec.scopes", said + "unsupported scope applied to resource"
+    if any(pair <= set(scopes) for pair in _CONTRARY):
+        yield "spec.scopes", said + "conflicting scopes"
+
+
+def _other_scopes(spec: Object, old: Object | None) -> Iterator[Cause]:
+    if old is not None and (scopes := spec.get("scopes") or []) != ((old.get("spec") or {}).get("scopes") or []):
+        yield "spec.scopes", f"Invalid value: {json.dumps(scopes)}: field is immutable"
 
 
 def _of_others(item: Object, path: str) -> Iterator[Cause]:
