@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .plots.live import show
     from .plots.prometheus import Prometheus
     from .plots.rollout import course, watch_rollout
+    from .plots.usage import usage, usage_chart
     from .renewal import renew, rotate_ca
     from .rollout.ab import ab
     from .rollout.criteria import Criterion
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from .scenarios.security.figures import DENIALS
     from .scenarios.security.tampering import tampered_audit
     from .scenarios.served import Served
-    from .start import preflight, up
+    from .scenarios.tenancy.matrix import isolation
+    from .start import plan, preflight, up
     from .target import Target
+    from .tenants import add_tenant, remove_tenant, tenants
     from .traffic.client import InferenceClient
     from .traffic.feedback import Feedback
     from .traffic.identity import claims, token
@@ -73,6 +76,7 @@ _WHERE = {
     "Step": ".rollout.steps",
     "Target": ".target",
     "ab": ".rollout.ab",
+    "add_tenant": ".tenants.lives",
     "agreement": ".rollout.shadow",
     "apply": ".view",
     "attack": ".scenarios.security.catalogue",
@@ -84,12 +88,15 @@ _WHERE = {
     "find": ".scenarios",
     "health": ".widgets.health",
     "hits": ".scenarios.publishing",
+    "isolation": ".scenarios.tenancy.matrix",
     "kubectl": ".view",
     "load": ".traffic.load.handle",
     "load_panel": ".widgets.load",
+    "plan": ".start",
     "preflight": ".start",
     "proxy_file": ".view",
     "proxy_files": ".view",
+    "remove_tenant": ".tenants.lives",
     "renew": ".renewal",
     "rotate_ca": ".renewal",
     "shares": ".rollout.share",
@@ -98,11 +105,14 @@ _WHERE = {
     "split": ".models.iris",
     "stop_all": ".follow",
     "tampered_audit": ".scenarios.security.tampering",
+    "tenants": ".tenants.lives",
     "timeline": ".scenarios.hops",
     "token": ".traffic.identity",
     "train_tree": ".models.by_hand",
     "trace": ".scenarios.hops",
     "up": ".start",
+    "usage": ".plots.usage",
+    "usage_chart": ".plots.usage",
     "verify_audit": ".audit",
     "watch": ".plots.autoscaling",
     "watch_rollout": ".plots.rollout",

@@ -119,8 +119,9 @@ class Kube:
         ]
         return items
 
-    def apply(self, obj: Object) -> str:
-        """Server-side apply under the field manager `iiab` → created, configured or unchanged."""
+    def apply(self, obj: Object, dry_run: bool = False) -> str:
+        """Server-side apply under the field manager `iiab` → created, configured or unchanged; or, with `dry_run`, nothing is
+        written, and the API server says all the same what it would not take."""
         meta = obj["metadata"]
         path = self.path(obj["apiVersion"], obj["kind"], meta.get("namespace", ""), meta["name"])
         before = self.get(obj["apiVersion"], obj["kind"], meta["name"], meta.get("namespace", ""))
@@ -128,7 +129,12 @@ class Kube:
             "PATCH",
             path,
             data=json.dumps(obj),
-            params={"fieldManager": "iiab", "force": "true", "fieldValidation": "Strict"},
+            params={
+                **({"dryRun": "All"} if dry_run else {}),
+                "fieldManager": "iiab",
+                "force": "true",
+                "fieldValidation": "Strict",
+            },
             headers={"Content-Type": "application/apply-patch+yaml"},
         ).json()
         if before is None:

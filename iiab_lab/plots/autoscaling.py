@@ -12,18 +12,21 @@ from .stack import stack
 _SCRAPES = 'source_principal!~".*/sa/prometheus"'
 
 
-def watch(target: Target, model: str, namespace: str = "tenant-a", minutes: float = 2.0) -> Any:
-    """The live chart. Put it last in a cell, and send load from the next ones."""
-    return stack(target, f"{model}: load and replicas", panels(model, namespace, minutes))
+def watch(target: Target, model: str, namespace: str = "tenant-a", minutes: float = 2.0, token: str = "") -> Any:
+    """The live chart. Put it last in a cell, and send load from the next ones. With a tenant's `token`, by its own series."""
+    return stack(target, f"{model}: load and replicas", panels(model, namespace, minutes, own=bool(token)), token=token)
 
 
-def panels(model: str, namespace: str = "tenant-a", minutes: float = 2.0) -> Sequence[Panel]:
-    """Of all revisions together. Concurrency and replicas are what Knative's autoscaler tells, the rest the mesh."""
+def panels(model: str, namespace: str = "tenant-a", minutes: float = 2.0, *, own: bool = False) -> Sequence[Panel]:
+    """Of all revisions together. Concurrency and replicas are what Knative's autoscaler tells, the rest the mesh.
+
+    `own`: the latency is that at the Pods, because tier 2's series are not a tenant's.
+    """
     mine = f'k8s_namespace_name="{namespace}",kn_service_name="{model}-predictor"'
     served = f'destination_service_namespace="{namespace}",destination_service_name=~"{model}-predictor-.*"'
     pods = f'reporter="destination",{_SCRAPES},{served}'
     # Tier 2 counts what a request waited in the activator; a Pod does not.
-    whole = f'reporter="source",{served}'
+    whole = pods if own else f'reporter="source",{served}'
     rows = (
         (
             "answered",

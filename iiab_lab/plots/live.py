@@ -17,9 +17,14 @@ from .figure import Panel
 from .prometheus import Prometheus
 
 
-def show(target: Target, title: str, query: str, unit: str, minutes: float = 3.0, every: float = 1.0) -> Any:
-    """The figure of a query: live in JupyterLab, still when headless. Put it last in a cell. `every` is in seconds."""
-    panel, prometheus = Panel(title, query, unit, minutes), Prometheus(target)
+def show(
+    target: Target, title: str, query: str, unit: str, minutes: float = 3.0, every: float = 1.0, token: str = ""
+) -> Any:
+    """The figure of a query: live in JupyterLab, still when headless. Put it last in a cell. `every` is in seconds.
+
+    With a tenant's `token` it shows the tenant's own series alone.
+    """
+    panel, prometheus = Panel(title, query, unit, minutes), Prometheus(target, token)
     if os.environ.get("IIAB_HEADLESS"):
         return figure.still(panel, prometheus.range(query, minutes))
     widget = _widget(panel)

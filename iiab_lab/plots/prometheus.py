@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 _TIMEOUT = 5.0
 _LOOK = 0.2
 _PLACE = ("namespace", "pod", "job")
+VIEW = "metrics.inference-in-a-box"
 
 
 class Prometheus:
-    """The platform's Prometheus. Queries are answered at once; `wait_for` follows a number until it holds."""
+    """The platform's Prometheus. Queries are answered at once; `wait_for` follows a number until it holds.
 
-    def __init__(self, target: Target) -> None:
-        self.url = target.prometheus_url
+    With a tenant's token it is that tenant's view of it, through the gateway: every query finds the tenant's own series alone.
+    """
+
+    def __init__(self, target: Target, token: str = "") -> None:
+        self.url = target.gateway_url if token else target.prometheus_url
+        self._headers = {"Host": VIEW, "Authorization": f"Bearer {token}"} if token else {}
 
     @cached_property
     def _client(self) -> Any:
@@ -38,6 +43,7 @@ class Prometheus:
     def _session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = False  # a proxy in the environment must not see loopback traffic
+        session.headers.update(self._headers)
         return session
 
     def instant(self, query: str) -> pandas.DataFrame:
@@ -64,12 +70,23 @@ class Prometheus:
         """The same of two moments in seconds since the epoch; where nothing was measured for a while, a row of NaN says so."""
         import pandas
 
-        found = self._ask(query, datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC), step)
-        columns = {}
-        for name, item in zip(_names([item["metric"] for item in found]), found, strict=True):
-            index = pandas.to_datetime([point[0] for point in item["values"]], unit="s", utc=True)
-            columns[name] = pandas.Series([float(point[1]) for point in item["values"]], index=index)
+        found = self.courses(query, since, until, step)
+        names = _names([labels for labels, _ in found])
+        columns = {name: course for name, (_, course) in zip(names, found, strict=True)}
         return _interrupted(pandas.DataFrame(columns), pandas.Timedelta(seconds=step))
+
+    def courses(
+        self, query: str, since: float, until: float, step: float = 1.0
+    ) -> list[tuple[dict[str, str], pandas.Series]]:
+        """(labels, values over time) of each series; the index is UTC."""
+        import pandas
+
+        found = self._ask(query, datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC), step)
+        made = []
+        for item in found:
+            index = pandas.to_datetime([point[0] for point in item["values"]], unit="s", utc=True)
+            made.append((item["metric"], pandas.Series([float(point[1]) for point in item["values"]], index=index)))
+        return made
 
     def wait_for(self, query: str, at_least: float, seconds: float = 15.0) -> float:
         """The value once it has reached `at_least`, or the last one seen after so many seconds."""

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 _ROW = 210  # pixels
 
 
-def stack(target: Target, title: str, panels: Sequence[Panel], every: float = 1.0) -> Any:
-    """Live in JupyterLab, still when headless. Put it last in a cell. `every` is in seconds; all rows move in one update."""
-    prometheus = Prometheus(target)
+def stack(target: Target, title: str, panels: Sequence[Panel], every: float = 1.0, token: str = "") -> Any:
+    """Live in JupyterLab, still when headless. Put it last in a cell. `every` is in seconds; all rows move in one update.
+
+    With a tenant's `token` it shows the tenant's own series alone.
+    """
+    prometheus = Prometheus(target, token)
     if os.environ.get("IIAB_HEADLESS"):
         return stacked(title, panels, [prometheus.range(panel.query, panel.minutes) for panel in panels])
     import plotly.graph_objects as go

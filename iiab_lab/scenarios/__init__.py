@@ -39,6 +39,11 @@ SCENARIOS = {
         1,
         "every attack of a catalogue of 370: forged tokens, spoofed headers, smuggled requests, other tenants, a hostile model",
     ),
+    "tenancy": Scenario(
+        "tenancy",
+        2,
+        "every tenant tries everything of every other, a hundred creates meet a quota of ten, and a neighbour floods the gateway",
+    ),
     "autoscaling": Scenario(
         "autoscaling",
         2,

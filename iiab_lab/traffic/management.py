@@ -8,16 +8,20 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 
 from ..errors import ApiError, NotReady, TrafficError
+from ..services.audit.requests import COLUMNS
 from ..target import Target
 from .client import Answer, InferenceClient, Rows
 from .identity import token as token_for
 from .sending import Sending, at_once
+
+if TYPE_CHECKING:
+    import pandas
 
 HOST = "management.inference-in-a-box"
 Object = dict[str, Any]
@@ -137,6 +141,21 @@ class Management:
 
     def revoke_key(self, name: str, key_id: str) -> Object:
         return self.call("DELETE", f"/api/models/{name}/keys/{key_id}")
+
+    # What is written down of the caller
+
+    def logs(self, pod: str = "", lines: int = 100) -> list[str]:
+        """The latest lines of each container of the caller's own Pods; `pod` is the beginning of a name."""
+        return list(self.call("GET", "/api/logs", params={"pod": pod, "lines": lines})["logs"])
+
+    def audit(self, decision: str = "", request_id: str = "", limit: int = 100) -> pandas.DataFrame:
+        """The caller's own requests and those to what is its own, with the columns of `lab.audit`."""
+        import pandas
+
+        asked: dict[str, str | int] = {"decision": decision, "request_id": request_id, "limit": limit}
+        frame = pandas.DataFrame(self.call("GET", "/api/audit", params=asked)["requests"], columns=list(COLUMNS))
+        frame["time"] = pandas.to_datetime(frame["time"], utc=True, errors="coerce", format="ISO8601")
+        return frame
 
 
 @dataclass

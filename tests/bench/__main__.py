@@ -18,7 +18,7 @@ from rich.table import Table
 from iiab_lab.traffic.load.handle import Load
 
 from ..e2e.lab import PREDICT, SETOSA, Lab
-from . import api, authentication, autoscaling, certificates, publishing, rollout, routes
+from . import api, authentication, autoscaling, certificates, publishing, rollout, routes, tenancy
 from .predictions import bare_server, latencies, prediction
 
 ROUNDS, IDLE = 3, 10
@@ -41,6 +41,7 @@ def main() -> None:
             autoscaling.rows(lab, table)
             rollout.rows(lab, table)
             certificates.rows(lab, table)
+            tenancy.rows(lab, table)
             routes.rows(lab, table)
         finally:
             lab.iiab("down", check=False)

@@ -24,7 +24,16 @@ BODIES: dict[str, Any] = {
     "POST /api/admin/kubectl": {"command": "get pods -A"},
 }
 # What a tenant may ask, and what of others must not be in the answer.
-OWN = ("/health", "/ca.crt", "/api/frameworks", "/api/tenant", "/api/models", "/api/published-models")
+OWN = (
+    "/health",
+    "/ca.crt",
+    "/api/frameworks",
+    "/api/tenant",
+    "/api/models",
+    "/api/published-models",
+    "/api/logs",
+    "/api/audit",
+)
 OPEN = {"/api/admin/login", "/api/validate-api-key", "/api/publish/test/validate", "/api/publish/test/history"}
 # They make something, in the caller's own namespace whatever is said: see below, and test_two_tenants_models_of_one_name_do_not_meet.
 MAKE = {("POST", "/api/models"), ("POST", "/api/models/{model}/upload")}

@@ -15,7 +15,7 @@ from .lab import Lab
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 # Minutes of load on both cores: `make demo` and `make soak` run them.
-LONG = {"03_security", "04_autoscaling", "05_release"}
+LONG = {"03_security", "04_autoscaling", "05_release", "06_tenancy"}
 SHORT = sorted(path for path in NOTEBOOKS.glob("*.ipynb") if path.stem not in LONG)
 
 

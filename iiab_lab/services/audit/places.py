@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 API, TIER_1, TIER_2, ACTIVATOR, SIDECAR = "api-server", "tier-1", "tier-2", "activator", "sidecar"
-MANAGEMENT, IDENTITY, AUDIT = "management", "identity", "audit"
+MANAGEMENT, IDENTITY, METRICS, AUDIT = "management", "identity", "metrics", "audit"
 EDGE_NAMESPACE = "envoy-gateway-system"
 _PROXY = "istio-proxy"
 # From the outside in: the further in, the later it decides.
-ORDER = (API, AUDIT, TIER_1, TIER_2, ACTIVATOR, SIDECAR, MANAGEMENT, IDENTITY)
+ORDER = (API, AUDIT, TIER_1, TIER_2, ACTIVATOR, SIDECAR, MANAGEMENT, IDENTITY, METRICS)
 # (namespace, container) → hop; the sidecar of any other Pod is a sidecar.
 _HOPS = {
     (EDGE_NAMESPACE, "envoy"): TIER_1,
@@ -23,6 +23,7 @@ _HOPS = {
     ("knative-serving", _PROXY): ACTIVATOR,
     ("default", "management"): MANAGEMENT,
     ("identity", "identity"): IDENTITY,
+    ("monitoring", "metrics"): METRICS,
 }
 
 

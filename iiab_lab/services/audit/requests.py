@@ -80,7 +80,7 @@ def alone(record: Record) -> dict[str, Any]:
 def _enters(record: Record) -> bool:
     if not record["request_id"]:
         return True  # as a refused connection: there is nothing to join it by
-    if record["hop"] in (places.MANAGEMENT, places.IDENTITY):
+    if record["hop"] in (places.MANAGEMENT, places.IDENTITY, places.METRICS):
         return False
     return record["hop"] in (places.API, places.AUDIT, places.TIER_1) or not record["actor"].endswith(_GATEWAYS)
 

@@ -1,7 +1,8 @@
 """Namespaces labelled `iiab.lab/tenant` → one OAuth client each, its secret in that namespace, its issuer's key set beside it.
 
 The platform's own admin is a client too; its secret lies beside the signing keys. A namespace labelled `iiab.lab/jwks` gets
-key sets alone: "true" the platform's, and "tenants" one for each tenant's issuer too.
+key sets alone: "true" the platform's, "tenants" one for each tenant's issuer too, "together" all of them in one object. With a
+tenant's last namespace go its keys: what they signed is worth nothing, whoever has the name next.
 
 What a tenant writes into its Secret can change its own secret and nothing else: who it is, the label on its namespace says,
 which only an administrator sets.
@@ -16,6 +17,7 @@ import json
 import logging
 import secrets
 import threading
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kubernetes import client, watch
@@ -26,9 +28,10 @@ from .keys import KeyRing
 log = logging.getLogger(__name__)
 
 LABEL, SECRET, JWKS = "iiab.lab/tenant", "identity-client", "identity-jwks"
-READERS, EVERY = "iiab.lab/jwks", "tenants"
+READERS, EVERY, TOGETHER = "iiab.lab/jwks", "tenants", "together"
 ADMIN, TENANT = "admin", "tenant"
 ADMIN_SECRET = "identity-admin-client"  # noqa: S105 - a name
+_OF = ".jwks"  # a tenant's entry in this service's own ConfigMap
 _WATCH_SECONDS, _RETRY_SECONDS = 300, 1.0
 
 
@@ -65,6 +68,7 @@ class Clients:
                 for namespace in listed.items:
                     self._admit(namespace)
                 self.publish()
+                self._retire()
                 self.ready.set()
                 self._watch(listed.metadata.resource_version)
             except (client.ApiException, HTTPError) as error:
@@ -81,6 +85,7 @@ class Clients:
         for event in stream:
             if event["type"] == "DELETED":
                 self._forget(event["object"].metadata.name)
+                self._retire()
             elif event["type"] in ("ADDED", "MODIFIED"):
                 self._admit(event["object"])
 
@@ -101,8 +106,32 @@ class Clients:
         return None
 
     def _forget(self, namespace: str) -> None:
-        for held in self._known.values():
+        for tenant, held in list(self._known.items()):
             held.pop(namespace, None)
+            if not held:
+                del self._known[tenant]
+
+    def _retire(self) -> None:
+        """Issuers whose tenants there are no more: what signs goes first, what this service knows them by goes last."""
+        with self._publishing:
+            spaces = self._core.list_namespace(label_selector=LABEL).items
+            held = self._core.read_namespaced_config_map(JWKS, self._namespace).data or {}
+            known = self._keys.tenants() | {name.removesuffix(_OF) for name in held if name.endswith(_OF)}
+            for tenant in sorted(known - {namespace.metadata.labels[LABEL] for namespace in spaces}):
+                self._keys.forget(tenant)
+                for reader in self._core.list_namespace(label_selector=f"{READERS}={EVERY}").items:
+                    self._unpublish(reader.metadata.name, f"{JWKS}-{tenant}")
+                together = self._core.list_namespace(label_selector=f"{READERS}={TOGETHER}").items
+                for name in {self._namespace, *(reader.metadata.name for reader in together)}:
+                    self._try(name, JWKS, {tenant + _OF: None})
+                log.info("the tenant %s is no more: its keys are gone", tenant)
+
+    def _unpublish(self, namespace: str, name: str) -> None:
+        try:
+            self._core.delete_namespaced_config_map(name, namespace)
+        except client.ApiException as error:
+            if error.status != 404:
+                log.warning("ConfigMap %s/%s cannot be deleted: %s", namespace, name, error.reason)
 
     def _secret(self, name: str, namespace: str, client_id: str) -> str:
         try:
@@ -122,24 +151,25 @@ class Clients:
         with self._publishing:
             sets = {tenant: json.dumps(self._keys.jwks(tenant)) for tenant in list(self._known)}
             for tenant, own in sets.items():
-                for name in list(self._known[tenant]):
+                for name in list(self._known.get(tenant, ())):
                     self._try(name, JWKS, {"jwks": own})
             platform = {"jwks": json.dumps(self._keys.jwks())}
             for reader in self._core.list_namespace(label_selector=READERS).items:
                 name, wanted = reader.metadata.name, reader.metadata.labels[READERS]
-                more = {f"{tenant}.jwks": own for tenant, own in sets.items()} if name == self._namespace else {}
+                together = name == self._namespace or wanted == TOGETHER
+                more = {tenant + _OF: own for tenant, own in sets.items()} if together else {}
                 self._try(name, JWKS, platform | more)
                 for tenant, own in sets.items() if wanted == EVERY else ():
                     self._try(name, f"{JWKS}-{tenant}", {"jwks": own})
 
-    def _try(self, namespace: str, name: str, data: dict[str, str]) -> None:
+    def _try(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
         """Who has not bound our role goes without, and keeps nobody else waiting."""
         try:
             self._put(namespace, name, data)
         except client.ApiException as error:
             log.warning("ConfigMap %s/%s cannot be written: %s", namespace, name, error.reason)
 
-    def _put(self, namespace: str, name: str, data: dict[str, str]) -> None:
+    def _put(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
         body = {"metadata": {"name": name}, "data": data}
         try:
             self._core.create_namespaced_config_map(namespace, body)

@@ -65,6 +65,19 @@ class KeyRing:
     def knows(self, tenant: str) -> bool:
         return tenant in self._ring.signing
 
+    def tenants(self) -> set[str]:
+        """Whose keys there are, the platform's own aside."""
+        return {owner(kid) for kid in self._ring.keys} - {PLATFORM}
+
+    def forget(self, tenant: str) -> None:
+        """All keys of an issuer go. Raises ApiException where the Secret cannot be read or written."""
+        with self._lock:
+            while tenant in self.tenants():
+                secret = self._read()
+                self.take(_pems(secret))
+                if kids := [kid for kid in self._ring.keys if owner(kid) == tenant]:
+                    self._write(secret, {kid + _SUFFIX: None for kid in kids})
+
     def take(self, pems: Mapping[str, bytes]) -> None:
         """The keys there are now, by id. One that is gone verifies no more, and what it would have signed the next signs."""
         before = self._ring
@@ -131,10 +144,11 @@ class KeyRing:
                 raise
             return None
 
-    def _write(self, secret: Any, pems: dict[str, str]) -> None:
-        """Of two that write at once, one meets the other's version, and reads again."""
+    def _write(self, secret: Any, pems: Mapping[str, str | None]) -> None:
+        """None takes one out. Of two that write at once, one meets the other's version, and reads again."""
         version = {"resourceVersion": secret.metadata.resource_version} if secret else {}
-        body = {"metadata": {"name": SECRET, **version}, "stringData": pems}
+        held = {name: pem and base64.b64encode(pem.encode()).decode() for name, pem in pems.items()}
+        body = {"metadata": {"name": SECRET, **version}, "data": held}
         try:
             if secret:
                 written = self._core.patch_namespaced_secret(SECRET, self._namespace, body)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from .errors import Refused
-from .routes import admin, models, publishing, session, uploads
+from .routes import admin, models, own, publishing, session, uploads
 from .routes.common import RESPONSES, Lab
 from .services import Services
 from .web.site import site
@@ -32,7 +32,7 @@ requests = Counter("management_requests", "Requests by route and code.", ["metho
 def application(services: Services) -> FastAPI:
     app = FastAPI(title="Management service", version="1", responses=RESPONSES, docs_url=None, redoc_url=None)
     app.state.services = services
-    for part in (session, models, uploads, publishing, admin):
+    for part in (session, models, uploads, publishing, own, admin):
         app.include_router(part.router)
 
     @app.get("/metrics", include_in_schema=False)

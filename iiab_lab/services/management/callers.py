@@ -5,7 +5,6 @@ A tenant's issuer speaks for no other tenant, and none of them for the admin. No
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +12,13 @@ from typing import Any
 import jwt
 from fastapi import Request
 
+from .. import tokens
+from ..tokens import tenant_of
 from .errors import Refused
 from .platform import CONFIG_MAP, NAMESPACE, Object, Platform
 
-ISSUER, AUDIENCE, LABEL = "https://identity.inference-in-a-box", "inference-in-a-box", "iiab.lab/tenant"
-_KEYS, _TENANTS = ("identity-jwks", "identity"), f"{ISSUER}/tenants/"
+LABEL = "iiab.lab/tenant"
+_KEYS = ("identity-jwks", "identity")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Caller:
 class Callers:
     def __init__(self, platform: Platform) -> None:
         self._platform, self._lock = platform, threading.Lock()
-        self._keys: dict[tuple[str, str], jwt.PyJWK] = {}  # by issuer's tenant and key id
+        self._keys: tokens.Keys = {}
 
     def identify(self, request: Request) -> Caller:
         """Raises 401 without a token, 403 with one that is not good: the original's codes."""
@@ -52,7 +53,7 @@ class Callers:
 
     def of(self, token: str) -> Caller:
         claims = self.verify(token)
-        roles, tenant = claims.get("roles") or [], _tenant(claims)
+        roles, tenant = claims.get("roles") or [], tenant_of(claims)
         if not tenant and "admin" in roles:
             return Caller(str(claims["sub"]), "", "", token, claims)
         if not tenant or claims.get("tenant") != tenant:
@@ -61,14 +62,9 @@ class Callers:
 
     def verify(self, token: str) -> Object:
         try:
-            said: Object = jwt.decode(token, options={"verify_signature": False})
-            key = self._key(_tenant(said), str(jwt.get_unverified_header(token).get("kid", "")))
-            claims: Object = jwt.decode(
-                token, key, ["RS256"], audience=AUDIENCE, issuer=said["iss"], options={"require": ["exp", "iat", "sub"]}
-            )
+            return tokens.verified(token, self._key)
         except (jwt.PyJWTError, ValueError) as error:
             raise Refused(403, "Invalid token", f"{error}; get a new one: iiab token TENANT") from error
-        return claims
 
     def namespace(self, tenant: str) -> str:
         """Raises 404 for a tenant there is not."""
@@ -86,22 +82,7 @@ class Callers:
         """A key that is not known yet may be new: the sets are read again."""
         with self._lock:
             if (tenant, kid) not in self._keys:
-                data = (self._platform.get(CONFIG_MAP, *_KEYS) or {}).get("data") or {}
-                self._keys = {
-                    (name.removesuffix("jwks").removesuffix("."), key["kid"]): jwt.PyJWK(key)
-                    for name, text in data.items()
-                    for key in json.loads(text)["keys"]
-                }
+                self._keys = tokens.keys((self._platform.get(CONFIG_MAP, *_KEYS) or {}).get("data") or {})
             if (tenant, kid) not in self._keys:
                 raise jwt.InvalidTokenError("it is signed with no key of its issuer")
             return self._keys[tenant, kid].key
-
-
-def _tenant(claims: Object) -> str:
-    """Whose issuer a token names; "" for the platform's own. Raises InvalidIssuerError for anybody else's."""
-    issuer = claims.get("iss")
-    if issuer == ISSUER:
-        return ""
-    if not isinstance(issuer, str) or not issuer.startswith(_TENANTS) or issuer == _TENANTS:
-        raise jwt.InvalidIssuerError("Invalid issuer")
-    return issuer.removeprefix(_TENANTS)

@@ -11,7 +11,7 @@ from kubernetes import client, dynamic
 from kubernetes.client import ApiException
 from kubernetes.dynamic.exceptions import DynamicApiError
 
-from .errors import of_api
+from .errors import Refused, of_api
 
 Object = dict[str, Any]
 MANAGER = "management"
@@ -98,6 +98,14 @@ class Platform:
         except ApiException as error:
             raise of_api(error) from error
         return str(text)
+
+    def address(self, namespace: str, service: str) -> str:
+        """The URL of an endpoint of a Service that is ready; raises 503 where there is none."""
+        for piece in self.list(ENDPOINTS, namespace, f"kubernetes.io/service-name={service}"):
+            for endpoint in piece["endpoints"]:
+                if (endpoint.get("conditions") or {}).get("ready"):
+                    return f"http://{endpoint['addresses'][0]}:{piece['ports'][0]['port']}"
+        raise Refused(503, f"{service} is not ready".capitalize(), f"kubectl get pods -n {namespace}")
 
     def raw(self, path: str, accept: str = "application/json") -> Any:
         """GET of any path of the API: tables, as kubectl prints them."""

@@ -23,6 +23,7 @@ from .published.publisher import Publisher
 from .registry.address import Addresses
 from .registry.registry import Limits, Registry
 from .registry.store import Store
+from .trail import Trail
 from .usage import LastUse, Prometheus
 
 
@@ -39,6 +40,7 @@ class Services:
     last_use: LastUse
     admin: Admin
     registry: Registry
+    trail: Trail
     attempts: Any = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
     history: dict[str, list[Object]] = field(default_factory=dict)  # caller → its latest tests
 
@@ -62,6 +64,7 @@ def compose(
         LastUse(platform),
         Admin(platform, callers, edge),
         Registry(platform, models, store, addresses, limits),
+        Trail(platform),
     )
 
 

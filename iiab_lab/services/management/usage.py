@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from .edge import NAME, NAMESPACE
 from .errors import Refused
-from .platform import ENDPOINTS, POD, Platform
+from .platform import POD, Platform
 from .published import objects
 from .published.publication import Publication
 
@@ -40,7 +40,7 @@ class Prometheus:
 
     def _ask(self, what: str, params: dict[str, str]) -> list[Any]:
         try:
-            answer = requests.get(f"{self._url()}/api/v1/{what}", params=params, timeout=_SECONDS)
+            answer = requests.get(f"{self.url()}/api/v1/{what}", params=params, timeout=_SECONDS)
             return list(answer.json()["data"]["result"])
         except (requests.RequestException, ValueError, KeyError) as error:
             raise Refused(503, "Prometheus does not answer", "kubectl get pods -n monitoring") from error
@@ -49,12 +49,8 @@ class Prometheus:
         found = self.query(promql)
         return float(found[0]["value"][1]) if found else 0.0
 
-    def _url(self) -> str:
-        for piece in self._platform.list(ENDPOINTS, "monitoring", "kubernetes.io/service-name=prometheus"):
-            for endpoint in piece["endpoints"]:
-                if (endpoint.get("conditions") or {}).get("ready"):
-                    return f"http://{endpoint['addresses'][0]}:{piece['ports'][0]['port']}"
-        raise Refused(503, "Prometheus is not ready", "kubectl get pods -n monitoring")
+    def url(self) -> str:
+        return self._platform.address("monitoring", "prometheus")
 
 
 def selector(publication: Publication) -> str:

@@ -57,7 +57,7 @@ def test_kinds_and_names_choose() -> None:
 
 
 def test_what_is_sent_names_only_what_the_stage_knows() -> None:
-    known = {"victim", "key", "key-id", "api-server", "length", "id", "home", "keys", "kubeconfig", "theirs"}
+    known = {"owner", "victim", "key", "key-id", "api-server", "length", "id", "home", "keys", "kubeconfig", "theirs"}
     texts = [str(vars(one.send)) + str(vars(one.control)) for one in ALL if hasattr(one.send, "__dict__")]
     named = set(re.findall(r"<([a-z][a-z0-9:-]*)>", " ".join(texts)))
     assert {name for name in named if not name.startswith("token:")} <= known

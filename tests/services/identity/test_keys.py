@@ -90,7 +90,9 @@ class Core:
             self.put(self.meanwhile.pop())
         if body["metadata"].get("resourceVersion", "0") != str(self.version):
             raise ApiException(409)
-        return self.put({name: text.encode() for name, text in body["stringData"].items()})
+        for name in [name for name, text in body["data"].items() if text is None]:
+            del self.data[name]
+        return self.put({name: base64.b64decode(text) for name, text in body["data"].items() if text})
 
 
 def test_an_issuer_without_a_key_gets_its_first_and_keeps_it() -> None:
@@ -107,6 +109,19 @@ def test_of_two_that_write_the_first_key_at_once_both_have_the_same() -> None:
     core.put({"key-0001.pem": PEMS[1]})
     ring.jwks("a")
     assert core.data["a.key-0001.pem"] == base64.b64encode(PEMS[0]).decode() and core.version == 2
+
+
+def test_an_issuer_is_forgotten_with_all_its_keys_and_no_other_is() -> None:
+    core = Core({"a.key-0003.pem": PEMS[1]})  # written meanwhile
+    core.put(
+        {"a.key-0001.pem": PEMS[0], "a.key-0002.pem": PEMS[1], "ab.key-0001.pem": PEMS[2], "key-0001.pem": PEMS[1]}
+    )
+    ring = KeyRing(core, "identity")
+    before = ring.jwks("ab")
+    assert ring.tenants() == {"a", "ab"}
+    ring.forget("a")
+    assert core.data.keys() == {"ab.key-0001.pem", "key-0001.pem"}
+    assert ring.tenants() == {"ab"} and not ring.knows("a") and ring.jwks("ab") == before
 
 
 def test_who_follows_publishes_then_waits_then_signs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,7 @@ IMAGES: dict[str, Callable[[], Program]] = {
     "iiab-lab/audit": _python("iiab_lab.services.audit"),
     "iiab-lab/identity": _python("iiab_lab.services.identity"),
     "iiab-lab/management": _python("iiab_lab.services.management"),
+    "iiab-lab/metrics": _python("iiab_lab.services.metrics"),
     "iiab-lab/models": _python("iiab_lab.models", "sklearn", Network.NONE),
     "iiab-lab/ratelimit": _python("iiab_lab.services.ratelimit"),
     "istio/proxyv2": _envoy,

@@ -35,6 +35,13 @@ class Running(NamedTuple):
     started: float
 
 
+class Total(NamedTuple):
+    """Since the container started: seconds of a processor, which never fall; bytes, at the last look."""
+
+    cpu: float
+    memory: int
+
+
 @dataclass(frozen=True)
 class _Reading:
     at: float
@@ -47,6 +54,7 @@ class Meter:
         self._running = running
         self._read: dict[Running, _Reading] = {}
         self._usages: dict[str, dict[str, Usage]] = {}
+        self.totals: dict[Running, Total] = {}
         self._machine: _Reading | None = None
         self._node: Usage | None = None
 
@@ -70,6 +78,7 @@ class Meter:
         usages: dict[str, dict[str, Usage | None]] = {}
         for one, reading in readings.items():
             usages.setdefault(one.uid, {})[one.container] = _between(self._read.get(one), reading, one.started)
+        self.totals = {one: self._total(one, reading) for one, reading in readings.items()}
         machine = _machine()
         self._node, self._machine = _between(self._machine, machine, machine.at), machine
         self._read = readings
@@ -78,6 +87,11 @@ class Meter:
             for uid, of in usages.items()
             if all(usage is not None for usage in of.values())
         }
+
+    def _total(self, one: Running, reading: _Reading) -> Total:
+        before, told = self._read.get(one), self.totals.get(one)
+        used = reading.cpu - before.cpu if before else reading.cpu
+        return Total((told.cpu if told else 0.0) + max(0.0, used), reading.memory)
 
 
 def _between(before: _Reading | None, after: _Reading, started: float) -> Usage | None:

@@ -24,27 +24,28 @@ _OVER = ("Succeeded", "Failed")
 
 @dataclass(frozen=True)
 class Started:
-    """A Pod with one container; `done` if it ended well, or is ready, else `refused`. /own is a ConfigMap of its namespace's."""
+    """A Pod of `owner`'s with one container; `done` if it ended well, else `refused`. /own is a ConfigMap of its namespace's."""
 
     image: str
     args: tuple[str, ...]
     env: tuple[tuple[str, str], ...] = field(default=())
+    owner: str = STRANGER
 
     def __call__(self, stage: Stage) -> Outcome:
-        kube = stage.acting(STRANGER)
+        kube = stage.acting(self.owner)
         name = f"catalogue-{uuid.uuid4().hex[:8]}"
         try:
             for obj in self._objects(name, stage.fill):
                 kube.apply(obj)
-            pod = _ended(kube, name)
+            pod = _ended(kube, name, self.owner)
         finally:
             for kind in ("Pod", "ConfigMap"):
-                kube.delete("v1", kind, name, STRANGER)
+                kube.delete("v1", kind, name, self.owner)
         status, said = _told(pod)
         return Outcome(status, said, (), CONFINEMENT)
 
     def _objects(self, name: str, fill: Callable[[str], str]) -> tuple[Object, Object]:
-        meta = {"name": name, "namespace": STRANGER}
+        meta = {"name": name, "namespace": self.owner}
         mounts = [{"name": "own", "mountPath": "/own"}, {"name": "out", "mountPath": "/out"}]
         container: dict[str, Any] = {
             "name": "main",
@@ -73,22 +74,24 @@ class Started:
         )
 
 
-def _ended(kube: Kube, name: str) -> Object:
+def _ended(kube: Kube, name: str, namespace: str) -> Object:
     """Raises NotReady where it is not over in time."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        pod = kube.get("v1", "Pod", name, STRANGER)
+        pod = kube.get("v1", "Pod", name, namespace)
         if pod and (pod.get("status") or {}).get("phase") in _OVER:
             return pod
         time.sleep(_LOOK)
-    raise NotReady(f"The Pod {STRANGER}/{name} is not over after {_PATIENCE:.0f} s.", "look at: iiab status")
+    raise NotReady(f"The Pod {namespace}/{name} is not over after {_PATIENCE:.0f} s.", "look at: iiab status")
 
 
 def _told(pod: Object) -> tuple[str, str]:
-    """How it ended, and its last words, of which the last line tells why."""
+    """How it ended, and its last words: what was wrong, and its cure."""
     over = pod["status"]["containerStatuses"][0]["state"]["terminated"]
     words = str(over.get("message", "")).strip().splitlines()
-    return (_REFUSED if over["exitCode"] else _DONE), f"exit code {over['exitCode']}: {words[-1] if words else ''}"
+    return (
+        _REFUSED if over["exitCode"] else _DONE
+    ), f"exit code {over['exitCode']}: {' '.join(word.strip() for word in words[-2:])}"
 
 
 def _try(id_: str, tries: str, attack: Started, control: Started) -> Attack:

@@ -6,26 +6,35 @@ Order matters: the owner's controls are sent as they stand here, and the last of
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..attack import API_SERVER, EDGE, FLOWER, MANAGEMENT, Api, Ask, Attack
 
 _BOLA, _FUNCTION, _PROPERTY = "API1:2023", "API5:2023", "API3:2023"
 # A model that its own server loads, as small as there is one; it only has to arrive.
-_SETTINGS = {"useCustom": False, "namespace": "tenant-a"}
-_PREDICT = json.dumps({"inputData": {"instances": [[5.1, 3.5, 1.4, 0.2]]}, "connectionSettings": _SETTINGS})
+_SETTINGS = {"useCustom": False, "namespace": "<owner>"}
+_PREDICT = {"inputData": {"instances": [[5.1, 3.5, 1.4, 0.2]]}, "connectionSettings": _SETTINGS}
 
 
-def _route(
-    method: str, path: str, tries: str, body: Any = None, passes: str = "200", status: str = "404", source: str = _BOLA
-) -> Attack:
-    """One route of the management service, asked by the stranger and then by the owner."""
-    sent = "" if body is None else body if isinstance(body, str) else json.dumps(body)
-    stranger, owner = (
-        Ask(path, method, token, body=sent, door="management", patience=20) for token in ("tenant-b", "tenant-a")
-    )
-    id_ = f"{method} {path.removeprefix('/api')}"
-    return Attack(id_, "tenancy", source, tries, stranger, (MANAGEMENT,), (status,), owner, (passes,))
+class Route(NamedTuple):
+    """One of the management service's, of a model of <owner>'s: `status` for a stranger, `passes` for the owner."""
+
+    method: str
+    path: str
+    tries: str
+    body: Any = None
+    passes: str = "200"
+    status: str = "404"
+
+    def asked_by(self, token: str) -> Ask:
+        sent = "" if self.body is None else json.dumps(self.body)
+        return Ask(self.path, self.method, token, body=sent, door="management", patience=20)
+
+
+def _route(route: Route) -> Attack:
+    stranger, owner = route.asked_by("tenant-b"), route.asked_by("tenant-a")
+    id_ = f"{route.method} {route.path.removeprefix('/api').replace('<owner>', 'tenant-a')}"
+    return Attack(id_, "tenancy", _BOLA, route.tries, stranger, (MANAGEMENT,), (route.status,), owner, (route.passes,))
 
 
 def _admins(method: str, path: str, tries: str, body: Any = None) -> Attack:
@@ -86,31 +95,35 @@ _AT_THE_EDGE = (
     ),
 )  # fmt: skip
 
+# In this order the owner's controls leave the model to those that come after them.
+ROUTES = (
+    Route("GET", _MODEL, "another's model"),
+    Route("GET", f"{_MODEL}/logs?namespace=<owner>", "its server's log"),
+    Route("GET", f"{_MODEL}/versions?namespace=<owner>", "its versions"),
+    Route("POST", f"{_MODEL}/predict?namespace=<owner>", "a prediction on one's behalf", _PREDICT),
+    Route("GET", f"{_MODEL}/publish?namespace=<owner>", "how it is published"),
+    Route("GET", f"{_MODEL}/publish/documentation", "its documentation"),
+    Route("GET", f"{_MODEL}/keys?namespace=<owner>", "its keys"),
+    Route(
+        "POST", "/api/publish/test/execute", "a test call to it",
+        {"modelName": "<victim>", "testData": {"instances": [[5.1, 3.5, 1.4, 0.2]]}},
+    ),
+    Route("POST", f"{_MODEL}/keys?namespace=<owner>", "a key of one's own to it", {"name": "mine"}, "201"),
+    Route("POST", f"{_MODEL}/publish/rotate-key", "a new key in place of the owner's", {"overlapSeconds": 60}),
+    Route("PUT", f"{_MODEL}/publish", "its limits", {"config": {"tenantId": "<owner>"}}, status="403"),
+    Route("PUT", _MODEL, "the model itself", {"namespace": "<owner>", "minReplicas": 1}),
+    Route("DELETE", f"{_MODEL}/versions/1?namespace=<owner>", "a version of it", passes="404"),
+    Route("DELETE", f"{_MODEL}/keys/<key-id>", "its key, to lock out whoever calls it"),
+    Route("DELETE", f"{_MODEL}/publish", "its publication"),
+    Route("POST", f"{_MODEL}/publish", "to publish it as its owner", {"config": {"tenantId": "<owner>"}}, status="403"),
+    Route("DELETE", f"{_MODEL}/publish?namespace=<owner>", "its publication, by namespace"),
+    Route("DELETE", f"{_MODEL}?namespace=<owner>", "the model"),
+)  # fmt: skip
 _OF_THE_SERVICE = (
     _listed("/api/models", "the list of models, for another's"),
     _listed("/api/models?namespace=tenant-a", "the list of another's namespace"),
     _listed("/api/published-models?namespace=tenant-a", "the published models of another's namespace"),
-    _route("GET", _MODEL, "another's model"),
-    _route("GET", f"{_MODEL}/logs?namespace=tenant-a", "its server's log"),
-    _route("GET", f"{_MODEL}/versions?namespace=tenant-a", "its versions"),
-    _route("POST", f"{_MODEL}/predict?namespace=tenant-a", "a prediction on one's behalf", _PREDICT),
-    _route("GET", f"{_MODEL}/publish?namespace=tenant-a", "how it is published"),
-    _route("GET", f"{_MODEL}/publish/documentation", "its documentation"),
-    _route("GET", f"{_MODEL}/keys?namespace=tenant-a", "its keys"),
-    _route(
-        "POST", "/api/publish/test/execute", "a test call to it",
-        {"modelName": "catalogue-iris", "testData": {"instances": [[5.1, 3.5, 1.4, 0.2]]}},
-    ),
-    _route("POST", f"{_MODEL}/keys?namespace=tenant-a", "a key of one's own to it", {"name": "mine"}, "201"),
-    _route("POST", f"{_MODEL}/publish/rotate-key", "a new key in place of the owner's", {"overlapSeconds": 60}),
-    _route("PUT", f"{_MODEL}/publish", "its limits", {"config": {"tenantId": "tenant-a"}}, status="403"),
-    _route("PUT", _MODEL, "the model itself", {"namespace": "tenant-a", "minReplicas": 1}),
-    _route("DELETE", f"{_MODEL}/versions/1?namespace=tenant-a", "a version of it", passes="404"),
-    _route("DELETE", f"{_MODEL}/keys/<key-id>", "its key, to lock out whoever calls it"),
-    _route("DELETE", f"{_MODEL}/publish", "its publication"),
-    _route("POST", f"{_MODEL}/publish", "to publish it as its owner", {"config": {"tenantId": "tenant-a"}}, status="403"),
-    _route("DELETE", f"{_MODEL}/publish?namespace=tenant-a", "its publication, by namespace"),
-    _route("DELETE", f"{_MODEL}?namespace=tenant-a", "the model"),
+    *map(_route, ROUTES),
     Attack(
         "create-elsewhere", "tenancy", _PROPERTY, "a model in another's namespace, by a field of the body",
         Ask("/api/models", bearer="tenant-b", door="management", body=json.dumps(

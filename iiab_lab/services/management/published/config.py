@@ -16,6 +16,7 @@ HOSTNAME = "api.router.inference-in-a-box"
 RESERVED = (
     "identity.inference-in-a-box",
     "management.inference-in-a-box",
+    "metrics.inference-in-a-box",
     "prometheus.inference-in-a-box",
     "localhost",
 )

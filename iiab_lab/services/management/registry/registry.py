@@ -140,6 +140,11 @@ class Registry:
         with self._lock:
             self._collect(namespace)
 
+    def forget(self, namespace: str) -> None:
+        """Everything a tenant uploaded."""
+        with self._lock:
+            self._store.drop(namespace)
+
     def file(self, namespace: str, artifact: str, code: str, name: str) -> Path:
         """Raises 404 for whatever is not exactly an address of this registry."""
         if self._addresses.opens(namespace, artifact, code, name):

@@ -116,6 +116,9 @@ class Store:
             file.unlink()
         return [file.name for file in gone]
 
+    def drop(self, namespace: str) -> None:
+        shutil.rmtree(self.root / "tenants" / namespace, ignore_errors=True)
+
     def _file(self, namespace: str, model: str) -> Path:
         return self.root / "tenants" / namespace / "models" / f"{model}.json"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
+from ..withdrawal import withdraw
 from .common import Admin, Lab
 
 router = APIRouter(prefix="/api/admin", tags=["admin"])
@@ -24,6 +25,12 @@ def system(who: Admin, lab: Lab) -> dict[str, Any]:
 @router.get("/tenants")
 def tenants(who: Admin, lab: Lab) -> dict[str, Any]:
     return lab.admin.tenants()
+
+
+@router.delete("/tenants/{tenant}")
+def withdraw_tenant(tenant: Annotated[str, Path(max_length=63)], who: Admin, lab: Lab) -> dict[str, Any]:
+    """What this service made for a tenant goes: publications, models, uploads. The tenant itself is `iiab tenant remove`'s."""
+    return withdraw(lab, who, tenant)
 
 
 @router.get("/resources")

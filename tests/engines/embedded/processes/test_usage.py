@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 
 from iiab_lab.engines.embedded.objects.sandbox import Usage
@@ -131,3 +132,19 @@ def test_the_node_is_the_whole_machine(start: Start) -> None:
     meter.measure([])
     node = meter.node()
     assert node and node.cpu * node.window >= 0.29 and node.memory > 2**20
+
+
+def test_what_a_container_used_in_all_never_falls(start: Start) -> None:
+    """A child's seconds are its parent's once it is waited for; what an orphan takes with it stays counted."""
+    meter, (pid, orphan) = Meter(lambda: ()), start(ORPHANED)
+    one = running(pid)
+    meter.measure([one])
+    before = meter.totals[one]
+    assert before.cpu >= 0.3 and before.memory > 0
+    dying = psutil.Process(orphan)
+    dying.kill()
+    dying.wait(10)
+    meter.measure([one])
+    assert meter.totals[one].cpu >= before.cpu
+    meter.measure([])
+    assert meter.totals == {}

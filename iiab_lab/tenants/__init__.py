@@ -1,0 +1,9 @@
+"""Tenants → one more, one less, one elsewhere, while the others go on: everything a tenant is, from one template.
+
+Works from a `Target` alone, so on any cluster with the platform.
+"""
+
+from .lives import Tenant, add_tenant, remove_tenant, tenants
+from .template import Sizes
+
+__all__ = ["Sizes", "Tenant", "add_tenant", "remove_tenant", "tenants"]
