@@ -70,7 +70,7 @@ def _shown(door: str, shows: str, tries: str, *statuses: str, metric: str = "", 
 def _other(door: str, shows: str, tries: str) -> Attack:
     """A tenant's NetworkPolicy cuts it off before its AuthorizationPolicy refuses it."""
     if door == SIDECAR:
-        return _shown(door, shows, tries, "closed", metric="envoy_networkpolicy_rbac_denied")
+        return _shown(door, shows, tries, "closed", metric="envoy_rbac_denied")
     return _shown(door, shows, tries, "403")
 
 
