@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .scenarios.security.tampering import tampered_audit
     from .scenarios.served import Served
     from .scenarios.tenancy.matrix import isolation
-    from .start import preflight, up
+    from .start import plan, preflight, up
     from .target import Target
     from .tenants import add_tenant, export_tenant, import_tenant, remove_tenant, tenants
     from .traffic.client import InferenceClient
@@ -94,6 +94,7 @@ _WHERE = {
     "kubectl": ".view",
     "load": ".traffic.load.handle",
     "load_panel": ".widgets.load",
+    "plan": ".start",
     "preflight": ".start",
     "proxy_file": ".view",
     "proxy_files": ".view",

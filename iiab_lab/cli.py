@@ -23,11 +23,13 @@ app = typer.Typer(
     epilog="State lives in $IIAB_HOME (default ~/.iiab). Start with [bold]iiab up[/bold].",
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Engine = Annotated[str, typer.Option(help="Where the platform runs.", metavar="embedded|cluster")]
+Context = Annotated[str, typer.Option(help="Of the kubeconfig: a cluster that is there; else kind makes one.")]
 
 
 @app.command()
 def up(
-    engine: Annotated[str, typer.Option(help="Where the platform runs.", metavar="embedded")] = "embedded",
+    engine: Engine = "embedded",
     ports: Annotated[
         str, typer.Option(envvar="IIAB_PORTS", help="auto, or NAME=PORT,… (gateway, gateway_tls, prometheus, …).")
     ] = "",
@@ -37,17 +39,33 @@ def up(
             envvar="IIAB_ADMIN_PASSWORD", help="Of the management service's admin; else a random one, in a Secret."
         ),
     ] = "",
+    context: Context = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Print what would be run, and run nothing (cluster).")] = False,
+    start: Annotated[str, typer.Option("--from", help="Go on with this step (cluster).", metavar="STEP")] = "",
+    use: Annotated[
+        list[str] | None, typer.Option(help="A step whose work is done on that cluster by others.", metavar="STEP")
+    ] = None,
+    registry: Annotated[
+        str, typer.Option(envvar="IIAB_REGISTRY", help="From where that cluster pulls our images.", metavar="HOST/PATH")
+    ] = "",
+    preload: Annotated[
+        bool, typer.Option("--preload", help="Make kind's cluster, pull every image into it, and stop there.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Boot the platform, wait until it is ready, print its endpoints. Running it again changes nothing."""
-    from .commands.up import up as run
+    """Boot the platform, wait until it is ready, print its endpoints. Running it again changes nothing.
 
-    run(engine, ports, as_json, admin_password)
+    With --engine cluster the real platform is installed on Kubernetes: on a kind cluster of its own, or on --context.
+    """
+    from .commands.up import up as run
+    from .commands.up_cluster import Cluster
+
+    run(engine, ports, as_json, admin_password, Cluster(context, plan, start, tuple(use or ()), registry, preload))
 
 
 @app.command()
 def down() -> None:
-    """Stop the platform. Its state stays: `iiab up` has every object back."""
+    """Stop the platform. Its state stays: `iiab up` has every object back. Of a cluster, what was installed is taken away."""
     from .commands.up import down as run
 
     run()
@@ -62,11 +80,11 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(engine: Engine = "embedded", context: Context = "", as_json: Json = False) -> None:
     """Check this machine before booting: each line a number, a bar and, where it is missed, a cure."""
     from .commands.doctor import doctor as run
 
-    raise typer.Exit(run(as_json))
+    raise typer.Exit(run(as_json, engine, context))
 
 
 @app.command()

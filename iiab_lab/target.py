@@ -1,7 +1,7 @@
 """How to reach a platform, whatever it runs on: the kubeconfig, the edge, Prometheus, the CA.
 
 Target.connect()                        IIAB_KUBECONFIG, else the home in IIAB_HOME, else ~/.iiab
-Target.connect(home="…/.iiab")          an embedded platform
+Target.connect(home="…/.iiab")          what `iiab up` made from there, embedded or a cluster
 Target.connect(kubeconfig="…", context="kind-lab")
                                         a cluster: the edge's address is the Gateway's, unless IIAB_GATEWAY_URL,
                                         IIAB_GATEWAY_TLS_URL and IIAB_PROMETHEUS_URL say otherwise
@@ -43,7 +43,7 @@ class Target:
         kubeconfig = kubeconfig or ("" if home else os.environ.get("IIAB_KUBECONFIG", ""))
         if kubeconfig:
             return _cluster(Path(kubeconfig).expanduser(), context or os.environ.get("IIAB_CONTEXT", ""))
-        return _embedded(Path(home).expanduser().absolute() if home else default_home())
+        return _recorded(Path(home).expanduser().absolute() if home else default_home())
 
     @cached_property
     def kube(self) -> Kube:
@@ -58,7 +58,8 @@ class Target:
         return client.ApiClient(settings)
 
 
-def _embedded(home: Path) -> Target:
+def _recorded(home: Path) -> Target:
+    """What `iiab up` wrote of the platform it made, on either engine."""
     try:
         known = json.loads((home / "status.json").read_text())
     except (OSError, ValueError) as error:
@@ -71,7 +72,8 @@ def _embedded(home: Path) -> Target:
         endpoints["gateway_tls"],
         endpoints["prometheus"],
         known["ca"],
-        home=home,
+        known.get("context", ""),
+        home=home if known["engine"] == "embedded" else None,
         endpoints=endpoints,
     )
 

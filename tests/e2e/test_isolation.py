@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from iiab_lab import Target, apply, audit, who_may_call
+from iiab_lab import Target, audit, who_may_call
 
 from .lab import PREDICT, SETOSA, Lab, eventually
 from .management import Management
@@ -59,17 +59,7 @@ def cut_off(target: Target) -> list[dict[str, Any]]:
     return [line for line in lines if line["method"] == "connect"]
 
 
-@pytest.fixture
-def without_its_own(target: Target) -> Iterator[None]:
-    """The tenant's NetworkPolicies are set aside meanwhile."""
-    own = target.kube.list(NETWORKING, "NetworkPolicy", "tenant-a")
-    for one in own:
-        target.kube.delete(NETWORKING, "NetworkPolicy", one["metadata"]["name"], "tenant-a")
-    yield
-    apply(target, "tenants/tenant-a.yaml")
-
-
-@pytest.mark.usefixtures("without_its_own")
+@pytest.mark.usefixtures("without_network_policies")
 def test_a_network_policy_cuts_off_whom_none_lets_in(tokens: Tokens, target: Target, put: Any) -> None:
     def answers(code: int) -> None:
         eventually(lambda: predict(target, tokens["tenant-a"]) == code)

@@ -1,0 +1,1 @@
+"""The real platform on Kubernetes: steps as data → commands of kind, helm, kubectl and docker, run in order and undone in reverse."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import LabError, UsageError
+from ..home import locked
 from . import lifecycle
 from .store import log
 
@@ -61,7 +62,7 @@ def restore(home: Path, file: Path) -> tuple[dict[str, Any], Path | None]:
     if not file.is_file():
         raise UsageError(f"There is no file {file}.", "name one that `iiab backup` wrote")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with lifecycle.locked(home), tempfile.TemporaryDirectory(dir=home, prefix="restore-") as folder:
+    with locked(home), tempfile.TemporaryDirectory(dir=home, prefix="restore-") as folder:
         about = _unpacked(file, Path(folder))
         replaced = _set_aside(home)
         for name in ("store.db", "volumes"):

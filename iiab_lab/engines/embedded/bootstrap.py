@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...assets import manifests
-from ...kube import Kube, Object, documents, has_condition
+from ...kube import Kube, Object, has_condition
+from ..order import ADMIN, AFTER_JOBS, FOLDERS, admin_secret, arrived, ordered
 
 # (step, what it is doing now, or "" when done; a step that never did anything is a finding)
 Progress = Callable[[str, str], None]
@@ -29,39 +30,13 @@ CHARTS = Path(__file__).parent / "charts"
 
 STEPS = (
     Step("charts", "roles, namespaces, tier 2, Prometheus: what Helm installs on a cluster", CHARTS),
-    *(
-        Step(name, why, manifests() / name)
-        for name, why in (
-            ("platform", "certificates, gateway class, identity, management"),
-            ("tenants", "namespaces of the tenants and who may do what"),
-            ("gateway", "the edge: listeners, TLS, the way into the mesh"),
-            ("mesh", "mTLS everywhere, and who may call whom"),
-            ("serving", "the runtimes that models name"),
-            ("observability", "what Prometheus scrapes"),
-            ("policies", "tokens and tenants, checked at the edge"),
-            ("models", "training, then the model servers"),
-        )
-    ),
+    *(Step(name, why, manifests() / name) for name, why in FOLDERS),
 )
 
-# (name, namespace) of the admin's password.
-ADMIN = ("management-admin", "default")
-
-# What must exist before its users, whatever the file names say; kubectl and Helm sort alike.
-_FIRST = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "Role", "ConfigMap", "Secret")
-_MODELS = "InferenceService"
-# The condition that says an object of this kind has arrived.
-_ARRIVED = {
-    "Job": "Complete",
-    "Deployment": "Available",
-    "Gateway": "Programmed",
-    "Certificate": "Ready",
-    _MODELS: "Ready",
-}
 # The label by which an object's Pods are found, where it has no selector of its own.
 _POD_LABEL = {
     "Gateway": "gateway.envoyproxy.io/owning-gateway-name",
-    _MODELS: "serving.kserve.io/inferenceservice",
+    AFTER_JOBS: "serving.kserve.io/inferenceservice",
 }
 
 
@@ -74,10 +49,9 @@ def boot(kube: Kube, progress: Progress, password: str = "", timeout: float = 12
     for step in STEPS:
         progress(step.name, step.why)
         objects = ordered(step.folder)
-        late = [obj for obj in objects if obj["kind"] == _MODELS]
-        waiting += _apply(kube, (obj for obj in objects if obj["kind"] != _MODELS))
+        late = [obj for obj in objects if obj["kind"] == AFTER_JOBS]
+        waiting += _apply(kube, (obj for obj in objects if obj["kind"] != AFTER_JOBS))
         if late:
-            # A model server that starts before its model is trained fails and backs off for ten seconds.
             _await(kube, [obj for obj in waiting if obj["kind"] == "Job"], timeout)
             waiting += _apply(kube, late)
         if step.folder == CHARTS:
@@ -90,21 +64,18 @@ def boot(kube: Kube, progress: Progress, password: str = "", timeout: float = 12
     progress("ready", "")
 
 
+def rows() -> list[tuple[str, str, str]]:
+    """step, why, what it applies."""
+    return [
+        (step.name, step.why, f"apply {len(ordered(step.folder))} objects of {step.folder.name}/") for step in STEPS
+    ]
+
+
 def _admin(kube: Kube, password: str) -> None:
     """The Secret that the management service compares a sign-in with."""
     if not password and kube.get("v1", "Secret", *ADMIN):
         return
-    said = {"username": "admin", "password": password or secrets.token_urlsafe(15)}
-    meta = {"name": ADMIN[0], "namespace": ADMIN[1]}
-    kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "Opaque", "stringData": said})
-
-
-def ordered(folder: Path) -> list[Object]:
-    """The documents of a folder, prerequisites first, otherwise in file order."""
-    if not folder.exists():
-        return []
-    rank = {kind: index for index, kind in enumerate(_FIRST)}
-    return sorted((obj for _, obj in documents(folder)), key=lambda obj: rank.get(obj["kind"], len(rank)))
+    kube.apply(admin_secret(password or secrets.token_urlsafe(15)))
 
 
 def _apply(kube: Kube, objects: Iterable[Object]) -> list[Object]:
@@ -112,7 +83,7 @@ def _apply(kube: Kube, objects: Iterable[Object]) -> list[Object]:
     applied = []
     for obj in objects:
         kube.apply(obj)
-        if _condition(obj):
+        if arrived(obj):
             applied.append(obj)
     return applied
 
@@ -121,7 +92,7 @@ def _await(kube: Kube, objects: list[Object], timeout: float) -> None:
     for obj in objects:
         meta = obj["metadata"]
         where = (obj["apiVersion"], obj["kind"], meta.get("namespace", ""), meta["name"])
-        condition = _condition(obj)
+        condition = arrived(obj)
         kube.wait(where, has_condition(condition), what=condition, timeout=timeout)
 
 
@@ -142,8 +113,3 @@ def _await_pod(kube: Kube, obj: Object, timeout: float) -> None:
 def _starts_at_zero(obj: Object) -> bool:
     """Ready without a Pod: the first request brings it."""
     return (obj["spec"].get("predictor") or {}).get("minReplicas") == 0
-
-
-def _condition(obj: Object) -> str:
-    istio = obj["apiVersion"].startswith("networking.istio.io")  # its Gateway has no status
-    return "" if istio else _ARRIVED.get(obj["kind"], "")

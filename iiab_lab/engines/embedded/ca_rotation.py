@@ -18,9 +18,9 @@ from cryptography.exceptions import InvalidSignature
 from ...errors import NotReady, UsageError
 from ...kube import Kube, Object
 from ...renewal import CERTIFICATES, renewed
+from ..home import locked
 from . import in_force
 from .bootstrap import Progress
-from .lifecycle import locked
 from .objects.kinds import Key
 from .rules.certificates import text
 

@@ -6,23 +6,22 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from ...errors import LabError, NotReady, NotRunning, UsageError
+from ...errors import LabError, NotReady, NotRunning
 from ...kube import Kube
-from . import bootstrap, ports
+from .. import ports
+from ..home import component, locked, write_json
+from . import bootstrap
 from .credentials import write_private
 from .processes.rundir import clean_run_dir
 from .processes.supervisor import kill_leftovers
@@ -45,7 +44,7 @@ def up(home: Path, setting: str, progress: bootstrap.Progress, password: str = "
         bootstrap.boot(kube, progress, password)
         _write_ca(kube, home / "ca.crt")
         status = status_of(home)
-        _write(home / "status.json", status)
+        write_json(home / "status.json", status)
         return status
 
 
@@ -115,22 +114,8 @@ def _components(kube: Kube, known: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [own | {"message": f"store found: {known['store']}"}]
     for pod in sorted(pods, key=lambda pod: (pod["metadata"]["namespace"], pod["metadata"]["name"])):
         if (pod.get("status") or {}).get("phase") != "Succeeded":
-            found.append(_component(pod))
+            found.append(component(pod))
     return found
-
-
-def _component(pod: dict[str, Any]) -> dict[str, Any]:
-    status = pod.get("status") or {}
-    containers = status.get("containerStatuses") or []
-    conditions: list[dict[str, Any]] = status.get("conditions") or []
-    ready = next((item for item in conditions if item["type"] == "Ready"), {})
-    return {
-        "name": f"{pod['metadata']['namespace']}/{pod['metadata']['name']}",
-        "version": pod["spec"]["containers"][0]["image"],
-        "ready": ready.get("status") == "True",
-        "restarts": sum(item.get("restartCount", 0) for item in containers),
-        "message": ready.get("message", ""),
-    }
 
 
 def _start(home: Path, chosen: dict[str, int]) -> None:
@@ -168,20 +153,6 @@ def _sweep(home: Path) -> None:
     (home / RECORD).unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def locked(home: Path) -> Iterator[None]:
-    """One command at a time may change a home; a second one is refused."""
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(home / "lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(
-                f"Another iiab command is changing the platform in {home}.", "wait for it, then try again"
-            ) from error
-        yield
-
-
 def _write_ca(kube: Kube, path: Path) -> None:
     """The edge's roots, for everyone who verifies its HTTPS: `curl --cacert`. From now on the control plane keeps it so."""
     bundle = kube.get("v1", "ConfigMap", "lab-ca", "istio-system")
@@ -191,9 +162,3 @@ def _write_ca(kube: Kube, path: Path) -> None:
 
 def _tail(path: Path, lines: int = 15) -> str:
     return "\n".join("    " + line for line in path.read_text(errors="replace").splitlines()[-lines:])
-
-
-def _write(path: Path, value: dict[str, Any]) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
-    temporary.write_text(json.dumps(value, indent=2))
-    temporary.replace(path)

@@ -19,10 +19,10 @@ PREDICT = "/v1/models/sklearn-iris:predict"
 FLOWER = '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 # Who may decide. "model" and the programs answer what every proxy let pass.
 EDGE, TIER_2, ACTIVATOR, SIDECAR, MODEL = "edge", "tier-2", "activator", "sidecar", "model"
-IDENTITY, MANAGEMENT, PROMETHEUS = "identity", "management", "prometheus"
+IDENTITY, MANAGEMENT, PROMETHEUS, METRICS = "identity", "management", "prometheus", "metrics"
 API_SERVER, CONTROLLERS, CONFINEMENT = "api-server", "controllers", "confinement"
 LAYERS = (
-    *(EDGE, TIER_2, ACTIVATOR, SIDECAR, MODEL, IDENTITY, MANAGEMENT, PROMETHEUS),
+    *(EDGE, TIER_2, ACTIVATOR, SIDECAR, MODEL, IDENTITY, MANAGEMENT, PROMETHEUS, METRICS),
     *(API_SERVER, CONTROLLERS, CONFINEMENT),
 )
 # Counts what the edge cut off before it was a request: of that there is no line.

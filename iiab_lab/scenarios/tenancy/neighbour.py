@@ -1,7 +1,7 @@
 """tenant-b floods with ten times its limit while tenant-a sends a steady load → tenant-a's latency, with the policies and without.
 
-Both have models of their own; what they share is the machine and both tiers. The limit is an eighth of what tenant-b's model
-serves when it has all of that for itself, so ten times the limit is more than there is, on any machine.
+Both have models of their own; what they share is the machine and both tiers, so tenant-b sends large bodies: those keep the
+proxies busy. The limit is an eighth of what it gets through when it is alone, so ten times the limit is more than there is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ...assets import manifests
 from ...errors import NotReady, TrafficError
 from ...kube import Object, documents
 from ...target import Target
-from ...traffic.client import InferenceClient
+from ...traffic.client import InferenceClient, predict_call
 from ...traffic.identity import token
 from ...traffic.load.call import SETOSA, Call
 from ...traffic.load.handle import Load
@@ -29,6 +29,7 @@ VICTIM, NOISY = "tenant-a", "tenant-b"
 MODEL, OWN = "neighbour", "sklearn-iris"
 NEIGHBOUR, LIMITS = "scenarios/tenancy/neighbour.yaml", "scenarios/tenancy/limits.yaml"
 STEADY, TIMES = 50, 10  # requests a second of tenant-a; how often tenant-b's limit it sends
+BODY = 400  # KiB of a prediction of tenant-b's
 _PART, _LEAST = 8, 10
 _CAPACITY = "closed:16:2s"
 _HEADER = "x-ratelimit-limit"
@@ -78,7 +79,7 @@ class Neighbours:
         self._applied(NEIGHBOUR)
         Served(self.target, MODEL, NOISY).await_ready().await_pods(2)
         self._noisy.await_answer(MODEL, SETOSA)
-        served = Load(Call.predict(self._noisy, MODEL), _CAPACITY).wait().phases()["rate"].iloc[0]
+        served = Load(self._large, _CAPACITY).wait().phases()["rate"].iloc[0]
         self.limit = max(_LEAST, round(float(served) / _PART))
         return self
 
@@ -104,10 +105,16 @@ class Neighbours:
         """Both at once; without `flood`, tenant-b sends one prediction a second."""
         self._settled()
         rate = self.limit * TIMES if flood else 1
-        with Load(Call.predict(self._noisy, MODEL), f"constant:{rate}:{seconds + _WARM}s") as sent:
+        with Load(self._large, f"constant:{rate}:{seconds + _WARM}s") as sent:
             time.sleep(_WARM)
             steady = Load(Call.predict(self._steady, OWN), f"constant:{STEADY}:{seconds}s").wait()
         return Round(steady.frame(), sent.frame(), seconds + _WARM)
+
+    @property
+    def _large(self) -> Call:
+        """A flower, and what the model does not look at."""
+        path, body = predict_call(MODEL, SETOSA)
+        return Call.of(self._noisy, path, body | {"picture": "x" * (BODY << 10)})
 
     def _settled(self) -> None:
         """Until what the round before left in queues is worked off: a prediction of one flower takes no time again."""

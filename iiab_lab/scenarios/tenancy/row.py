@@ -14,6 +14,7 @@ from .estate import Estate
 Asking = Callable[[str, str], Send]
 
 NOT_ISOLATED = "not isolated"
+SEEN, NOTHING = "seen", "nothing"
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,18 @@ class Of(Attempt):
         headers = tuple((name, estate.filled_for(value, self.owner)) for name, value in self.ask.headers)
         host = estate.filled_for(self.ask.host, self.owner)
         return replace(self.ask, path=path, body=body, headers=headers, host=host)(estate)
+
+
+@dataclass(frozen=True)
+class Seen(Attempt):
+    """An answer by what is in it: `seen` where this of the owner's is, else `nothing`; the status where it is no 200."""
+
+    text: str
+    ask: Of
+
+    def on(self, estate: Estate) -> Outcome:
+        outcome = self.ask(estate)
+        if outcome.status != "200":
+            return outcome
+        there = estate.filled_for(self.text, self.ask.owner) in outcome.said
+        return replace(outcome, status=SEEN if there else NOTHING)

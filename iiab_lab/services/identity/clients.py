@@ -17,6 +17,7 @@ import json
 import logging
 import secrets
 import threading
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kubernetes import client, watch
@@ -120,8 +121,9 @@ class Clients:
                 self._keys.forget(tenant)
                 for reader in self._core.list_namespace(label_selector=f"{READERS}={EVERY}").items:
                     self._unpublish(reader.metadata.name, f"{JWKS}-{tenant}")
-                body = {"metadata": {"name": JWKS}, "data": {tenant + _OF: None}}
-                self._core.patch_namespaced_config_map(JWKS, self._namespace, body)
+                together = self._core.list_namespace(label_selector=f"{READERS}={TOGETHER}").items
+                for name in {self._namespace, *(reader.metadata.name for reader in together)}:
+                    self._try(name, JWKS, {tenant + _OF: None})
                 log.info("the tenant %s is no more: its keys are gone", tenant)
 
     def _unpublish(self, namespace: str, name: str) -> None:
@@ -160,14 +162,14 @@ class Clients:
                 for tenant, own in sets.items() if wanted == EVERY else ():
                     self._try(name, f"{JWKS}-{tenant}", {"jwks": own})
 
-    def _try(self, namespace: str, name: str, data: dict[str, str]) -> None:
+    def _try(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
         """Who has not bound our role goes without, and keeps nobody else waiting."""
         try:
             self._put(namespace, name, data)
         except client.ApiException as error:
             log.warning("ConfigMap %s/%s cannot be written: %s", namespace, name, error.reason)
 
-    def _put(self, namespace: str, name: str, data: dict[str, str]) -> None:
+    def _put(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
         body = {"metadata": {"name": name}, "data": data}
         try:
             self._core.create_namespaced_config_map(namespace, body)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..ports import is_free
+from ...ports import is_free
 
 _FIRST, _LAST = 20_000, 32_000
 

@@ -37,10 +37,10 @@ def _route(route: Route) -> Attack:
     return Attack(id_, "tenancy", _BOLA, route.tries, stranger, (MANAGEMENT,), (route.status,), owner, (route.passes,))
 
 
-def _admins(method: str, path: str, tries: str, body: Any = None, passes: str = "200") -> Attack:
+def _admins(method: str, path: str, tries: str, body: Any = None) -> Attack:
     sent = json.dumps(body) if body else ""
     tenant, admin = (Ask(path, method, token, body=sent, door="management") for token in ("tenant-b", "admin"))
-    return Attack(f"{method} {path}", "tenancy", _FUNCTION, tries, tenant, (MANAGEMENT,), ("403",), admin, (passes,))
+    return Attack(f"{method} {path}", "tenancy", _FUNCTION, tries, tenant, (MANAGEMENT,), ("403",), admin)
 
 
 def _edge(id_: str, path: str, tries: str, method: str = "POST", body: str = FLOWER) -> Attack:
@@ -132,7 +132,11 @@ _OF_THE_SERVICE = (
     ),
     _admins("GET", "/api/admin/system", "the platform's state"),
     _admins("GET", "/api/admin/tenants", "all tenants"),
-    _admins("DELETE", "/api/admin/tenants/nobody", "what a tenant has published and uploaded", passes="404"),
+    Attack(
+        "remove-tenant", "tenancy", _FUNCTION, "to remove another tenant; the admin sees that it is there",
+        Ask("/api/admin/tenants/tenant-a", "DELETE", "tenant-b", door="management"), (MANAGEMENT,), ("403",),
+        Ask("/api/admin/tenants", "GET", "admin", door="management"),
+    ),
     _admins("GET", "/api/admin/resources", "all objects"),
     _admins("GET", "/api/admin/logs", "the platform's logs"),
     _admins("GET", "/api/admin/ai-gateway-service", "where the gateway is"),

@@ -37,6 +37,13 @@ def _as_admin(path: str, actor: str, owner: str) -> Send:
     return Ask(path, "GET", ADMIN if actor == owner else actor, door="management")
 
 
+def _removed(actor: str, owner: str) -> Send:
+    """The admin looks whether it is still there."""
+    if actor == owner:
+        return _as_admin("/api/admin/tenants", owner, owner)
+    return Of(owner, Ask("/api/admin/tenants/<owner>", "DELETE", actor, door="management"))
+
+
 def _taken(actor: str, owner: str) -> Send:
     """A model of one's own, made of the other's file."""
     body = '{"name": "isolation-taken", "framework": "sklearn", "storageUri": "<artifact>"}'
@@ -58,6 +65,7 @@ ROWS = (
         Row(road, f"GET {path}", partial(_as_admin, path), (MANAGEMENT,), ("403",))
         for path, road in _ADMINS.items()
     ),
+    Row("management", "DELETE /api/admin/tenants/OWNER", _removed, (MANAGEMENT,), ("403",)),
     Row("registry", "the uploaded file, its address guessed", Artifact, (MANAGEMENT,), ("404",)),
     Row("registry", "a model of one's own from the owner's file", _taken, (MANAGEMENT,), ("400",), partial(_asked, _MODEL)),
 )  # fmt: skip

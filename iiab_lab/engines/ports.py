@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from ...errors import PortTaken, UsageError
+from ..errors import PortTaken, UsageError
 
 DEFAULTS = {
     "gateway": 8080,

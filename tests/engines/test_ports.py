@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iiab_lab.engines.embedded import ports
+from iiab_lab.engines import ports
 from iiab_lab.errors import PortTaken, UsageError
 
 
