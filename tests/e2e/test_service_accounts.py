@@ -54,6 +54,11 @@ NEEDED: dict[tuple[str, str], list[Request]] = {
     ],
     ("audit", "audit"): [],
     ("monitoring", "prometheus"): [("GET", "/metrics", {})],
+    ("monitoring", "metrics"): [
+        ("GET", "/api/v1/namespaces", {}),
+        ("GET", core("identity", "configmaps/identity-jwks"), {}),
+        ("GET", "/apis/discovery.k8s.io/v1/namespaces/monitoring/endpointslices", {}),
+    ],
     ("knative-serving", "activator"): [],
     ("default", "management-service"): [
         ("GET", "/api/v1/nodes", {}),

@@ -69,14 +69,12 @@ def test_a_tenant_reads_its_own_logs_and_its_own_part_of_the_audit_trail(
     lab: Lab, target: Target, tokens: dict[str, str]
 ) -> None:
     own, others = Management(target, "tenant-a"), Management(target, "tenant-b")
-    assert predict(lab, tokens["tenant-a"]) == 200 and predict(lab, tokens["tenant-b"]) == 403
-    eventually(lambda: {"allowed", "denied"} <= set((told := own.audit(limit=1000))["decision"]) and len(told))
+    assert predict(lab, tokens["tenant-a"]) == 200 and predict(lab, tokens["tenant-b"]) == 401
+    eventually(lambda: {"allowed", "denied"} <= set(own.audit(limit=1000).query("tenant == 'tenant-a'")["decision"]))
     told = own.audit(limit=1000)
-    assert set(told["actor_tenant"]) <= {"", "tenant-a"} and "tenant-b" not in set(told["actor"])
-    eventually(lambda: len(others.audit("denied").query("tenant == 'tenant-a'")))
-    tried = others.audit("denied").query("tenant == 'tenant-a'")
-    assert set(tried["actor"]) == {"tenant-b"} and set(tried["policy"]) == {""}
-    assert not len(others.audit(limit=1000).query("tenant == 'tenant-a' and actor != 'tenant-b'"))
+    assert set(told["actor_tenant"]) == {"", "tenant-a"} and "tenant-b" not in set(told["actor"])
+    eventually(lambda: "tenant-b" in set(others.audit(limit=1000)["actor"]))
+    assert set(others.audit(limit=1000).query("tenant == 'tenant-a'")["actor"]) <= {"tenant-b"}
     assert any(line.startswith("sklearn-iris-predictor") for line in own.logs("sklearn-iris", 5))
     assert not [line for line in others.logs(lines=5) if "sklearn-iris-predictor" in line]
     with pytest.raises(LabError, match="tenant's view"):

@@ -31,8 +31,9 @@ def up(
     where: Where, progress: Progress, start: str = "", use: Iterable[str] = (), preload_only: bool = False
 ) -> dict[str, Any]:
     """Runs the steps, from `start` on → status. What is done already is only waited for; running it again changes nothing."""
-    todo = _from(steps(where), start)
-    _known(use, steps(where))
+    made = steps(where)
+    todo = _from(made, start)
+    _known(use, made)
     with locked(where.home):
         record = _record(where)
         if where.on == "kind":
@@ -40,7 +41,7 @@ def up(
         runner = Runner(where, record, progress, tuple(use))
         if preload_only:
             runner.up(todo[: [step.name for step in todo].index(_IMAGES) + 1])
-            preload.pull(steps(where), progress)
+            preload.pull(made, progress)
         else:
             runner.up(todo[:1])
             _is_the_same(where, record)

@@ -15,15 +15,22 @@ from .where import Where
 
 HERE = Path(__file__).parent
 OURS = "iiab-lab/"
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def objects(where: Where, path: Path) -> list[Object]:
     """Raises ApiError where a change does not fit its object."""
-    return [_addressed(where, _changed(where, obj)) for obj in ordered(path)]
+    return [_addressed(where, _changed(where, obj)) for obj in _read(path)]
+
+
+@cache
+def _read(path: Path) -> tuple[Object, ...]:
+    """Nobody changes what this returns: every object goes out as a copy."""
+    return tuple(ordered(path))
 
 
 def text(found: list[Object]) -> str:
-    return yaml.safe_dump_all(found, sort_keys=False, width=1000)
+    return str(yaml.dump_all(found, Dumper=_DUMPER, sort_keys=False, width=1000))
 
 
 @cache

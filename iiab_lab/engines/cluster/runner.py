@@ -16,18 +16,17 @@ from .where import Where
 
 # (step, what it is doing now, or "" when done)
 Progress = Callable[[str, str], None]
-_WEBHOOK_SECONDS, _RACES = 120.0, 5
+_WEBHOOK_SECONDS, _PAUSE, _RACES = 120.0, 2.0, 5
 
 
 @dataclass
 class Runner:
-    """`use` are steps whose work somebody else has done on this cluster. `pause`: seconds between two attempts."""
+    """`use` are steps whose work somebody else has done on this cluster."""
 
     where: Where
     record: Record
     progress: Progress
     use: tuple[str, ...] = ()
-    pause: float = 2.0
 
     def up(self, steps: tuple[Step, ...]) -> None:
         """Raises NotReady with the cause for what did not come in time, and ToolFailed for what failed."""
@@ -78,7 +77,7 @@ class Runner:
                 if not step.race or attempt == _RACES:
                     raise
                 self.progress(step.name, f"again, {attempt + 1} of {_RACES}: {step.race}")
-                time.sleep(self.pause)
+                time.sleep(_PAUSE)
 
     def _run(self, commands: list[Command]) -> None:
         said = ""
@@ -105,7 +104,7 @@ class Runner:
                 if time.monotonic() > deadline:
                     what = f"The webhooks did not let {webhook.shows} pass within {_WEBHOOK_SECONDS:.0f} s"
                     raise NotReady(f"{what}: {error.said.strip()}", "look at what it names") from error
-            time.sleep(self.pause)
+            time.sleep(_PAUSE)
 
     def _refuse_another(self, step: Step) -> None:
         if not step.theirs or self.where.on == "kind":
@@ -136,6 +135,8 @@ class Runner:
 
 def _resumable(error: LabError, step: Step) -> LabError:
     """The same error, which says how to go on once it is mended."""
+    if isinstance(error, UsageError):
+        return error
     made = NotReady(
         f"{step.name}: {error.message}", f"{error.cure}; then go on: iiab up --engine cluster --from {step.name}"
     )

@@ -62,14 +62,16 @@ class _Maker:
 
     def step(self, entry: Entry) -> Step:
         """One entry of steps.yaml; its keys say what it does, and may come together."""
-        objects = self._objects(entry)
+        applied = self._objects(entry)
+        # What undoes it has no need of its values.
+        objects = applied + ([_named_only(admin_secret(""))] if "secret" in entry else [])
         installed, removed = self._installed(entry)
         undone = [self._command(argv) for argv in entry.get("undo", ())]
         gone = [self._delete(objects)] if objects else []
         return Step(
             entry["name"],
             entry["why"],
-            tuple([*self._run(entry), *self._built(entry), *installed, *self._applied(objects), *self._secret(entry)]),
+            tuple([*self._run(entry), *self._built(entry), *installed, *self._applied(applied), *self._secret(entry)]),
             tuple(self._wait(wait) for wait in entry.get("waits", ())),
             tuple([*gone, *undone, *removed]),
             tuple(objects),
@@ -220,6 +222,10 @@ def _fill(value: Any, names: dict[str, Any]) -> Any:
         return value
     whole = names.get(value.removeprefix("$")) if value.startswith("$") else None
     return Template(value).substitute(names) if whole is None else whole
+
+
+def _named_only(secret: Object) -> Object:
+    return {name: value for name, value in secret.items() if name in ("apiVersion", "kind", "metadata")}
 
 
 def _service(where: Where, port: int) -> dict[str, Any]:

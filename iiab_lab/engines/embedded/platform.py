@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -105,26 +106,28 @@ async def assembled(home: Path, ports: Mapping[str, int], credentials: Credentia
         await server.start()
         stack.push_async_callback(server.stop)
 
-        def account_files(pod: Object) -> Mapping[str, bytes]:
-            meta, name = pod["metadata"], pod["spec"].get("serviceAccountName", "default")
-            namespace, bound = meta["namespace"], {"kind": "Pod", "name": meta["name"], "uid": meta["uid"]}
-            token = tokens.issue(namespace, name, _ACCOUNT_TOKEN_SECONDS, bound=bound)
-            return {
-                "token": token.encode(),
-                "ca.crt": credentials.ca_pem.encode(),
-                "namespace": namespace.encode(),
-                "kubeconfig": credentials.kubeconfig(token, namespace).encode(),
-            }
-
+        account_files = partial(_account_files, tokens, credentials)
         made = controllers(client, machine, proxies, load, journal, clock, account_files, credentials, ports)
         manager = Manager(client, clock, made, ManagerMetrics(metrics.registry))
         manager.start()
         stack.push_async_callback(manager.stop)
         metrics.registry.register(CertificateMetrics(client))
-        upkeep = (machine.meter.keep(), machine.memory_limits.keep(), _follow_ca(client, home / "ca.crt"))
-        for always in (_lag(metrics), keep(home / "logs"), *upkeep):
+        for always in (_lag(metrics), keep(home / "logs"), machine.watch(), _follow_ca(client, home / "ca.crt")):
             stack.callback(asyncio.create_task(always).cancel)
         yield Parts(store, machine, metrics)
+
+
+def _account_files(tokens: Tokens, credentials: Credentials, pod: Object) -> Mapping[str, bytes]:
+    """What a Pod's ServiceAccount is given: a bound token, and a kubeconfig around it."""
+    meta, name = pod["metadata"], pod["spec"].get("serviceAccountName", "default")
+    namespace, bound = meta["namespace"], {"kind": "Pod", "name": meta["name"], "uid": meta["uid"]}
+    token = tokens.issue(namespace, name, _ACCOUNT_TOKEN_SECONDS, bound=bound)
+    return {
+        "token": token.encode(),
+        "ca.crt": credentials.ca_pem.encode(),
+        "namespace": namespace.encode(),
+        "kubeconfig": credentials.kubeconfig(token, namespace).encode(),
+    }
 
 
 async def serve(home: Path, ports: dict[str, int], ready: int) -> int:

@@ -36,7 +36,7 @@ def test_an_entry_says_whence_what_who_and_how_it_passes(one: Attack) -> None:
 
 def test_every_route_of_a_model_and_of_the_admin_is_tried_by_a_stranger() -> None:
     tried = {(one.send.method, one.send.path.partition("?")[0]) for one in ALL if isinstance(one.send, Ask) and MANAGEMENT in one.layers}  # fmt: skip
-    parameters = {"{model}": "<victim>", "{key_id}": "<key-id>", "{version}": "1"}
+    parameters = {"{model}": "<victim>", "{key_id}": "<key-id>", "{version}": "1", "{tenant}": "tenant-a"}
     missing = []
     for part in (models, publishing, uploads, admin):
         for route in part.router.routes:

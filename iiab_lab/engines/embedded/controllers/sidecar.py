@@ -1,8 +1,8 @@
 """Meshed Pods → the configuration of their Envoy, with a certificate of the mesh.
 
 Reads:  Pods with an injected istio-proxy, their Revisions, NetworkPolicies, and the Pods and Namespaces that these choose;
-        AuthorizationPolicies, RequestAuthentications, PeerAuthentications, ConfigMaps istio-system/istio and istio-ca-root-cert,
-        Secret istio-system/cacerts; Services and EndpointSlices that policies have a proxy ask.
+        AuthorizationPolicies, RequestAuthentications, PeerAuthentications, ConfigMaps istio-system/istio and
+        istio-ca-root-cert, Secret istio-system/cacerts; Services and EndpointSlices that policies have a proxy ask.
 Writes: the proxy's configuration.
 Wakes:  on the Pod, and on each of those for the Pods it concerns; when a certificate is due.
 """

@@ -66,6 +66,10 @@ class Machine:
         for name, parent in images.warm_parents().items():
             self.supervisor.keep_warm(name, Command(parent.argv, _basics(folder), folder, log), parent.most)
 
+    async def watch(self) -> None:
+        """What containers use, and whether it is more than they may; until cancelled."""
+        await asyncio.gather(self.meter.keep(), self.memory_limits.keep())
+
     async def prepare(self, sandbox: Sandbox) -> Mapping[int, int]:
         folder = self._home / "pods" / sandbox.uid
         for place in (folder, folder / "tmp"):

@@ -132,6 +132,11 @@ _OF_THE_SERVICE = (
     ),
     _admins("GET", "/api/admin/system", "the platform's state"),
     _admins("GET", "/api/admin/tenants", "all tenants"),
+    Attack(
+        "remove-tenant", "tenancy", _FUNCTION, "to remove another tenant; the admin sees that it is there",
+        Ask("/api/admin/tenants/tenant-a", "DELETE", "tenant-b", door="management"), (MANAGEMENT,), ("403",),
+        Ask("/api/admin/tenants", "GET", "admin", door="management"),
+    ),
     _admins("GET", "/api/admin/resources", "all objects"),
     _admins("GET", "/api/admin/logs", "the platform's logs"),
     _admins("GET", "/api/admin/ai-gateway-service", "where the gateway is"),
