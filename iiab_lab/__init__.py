@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .scenarios.tenancy.matrix import isolation
     from .start import plan, preflight, up
     from .target import Target
-    from .tenants import add_tenant, remove_tenant, tenants
+    from .tenants import add_tenant, export_tenant, import_tenant, remove_tenant, tenants
     from .traffic.client import InferenceClient
     from .traffic.feedback import Feedback
     from .traffic.identity import claims, token
@@ -84,11 +84,13 @@ _WHERE = {
     "claims": ".traffic.identity",
     "controls": ".audit",
     "course": ".plots.rollout",
+    "export_tenant": ".tenants.carry",
     "exposed_requests": ".rollout.steps",
     "find": ".scenarios",
     "health": ".widgets.health",
     "hits": ".scenarios.publishing",
     "isolation": ".scenarios.tenancy.matrix",
+    "import_tenant": ".tenants.carry",
     "kubectl": ".view",
     "load": ".traffic.load.handle",
     "load_panel": ".widgets.load",

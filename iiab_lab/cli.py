@@ -321,6 +321,29 @@ def tenant_remove(name: Whose, yes: Annotated[bool, typer.Option("--yes", "-y", 
     run(name, yes)
 
 
+@tenant.command(name="export")
+def tenant_export(
+    name: Whose,
+    file: Annotated[Path, typer.Argument(help="A new file.")],
+    secrets: Annotated[bool, typer.Option("--secrets", help="Its Secrets too; the file is then 0600.")] = False,
+) -> None:
+    """Write what a tenant is as manifests, without what controllers make of it; it says what is not in it."""
+    from .commands.tenant import export as run
+
+    run(name, file, secrets)
+
+
+@tenant.command(name="import")
+def tenant_import(
+    file: Annotated[Path, typer.Argument(help="A file that `iiab tenant export` wrote.")],
+    name: Annotated[str, typer.Option("--as", help="Another name than it has there.", metavar="NAME")] = "",
+) -> None:
+    """Make a tenant of a file, here or elsewhere: everything, or nothing. Its keys are new."""
+    from .commands.tenant import bring as run
+
+    run(file, name)
+
+
 @tenant.command(name="list")
 def tenant_list(as_json: Json = False) -> None:
     """The tenants there are, and how much of its share each uses."""

@@ -14,13 +14,17 @@ from typing import Any
 
 import joblib
 
-from . import iris
+from . import iris, wine
 from .versions import VERSIONS
 
 Trained = Callable[[], tuple[Any, dict[str, Any]]]
 
 # name → what is trained, by the folder it is written to below DIR
-MODELS: dict[str, Mapping[str, Trained]] = {"sklearn-iris": {"": iris.train}, "iris": VERSIONS}
+MODELS: dict[str, Mapping[str, Trained]] = {
+    "sklearn-iris": {"": iris.train},
+    "sklearn-wine": {"": wine.train},
+    "iris": VERSIONS,
+}
 
 
 def main() -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import ApiError, NotReady, UsageError
-from ..kube import Object
+from ..kube import Object, has_condition
 from ..target import Target
 from ..traffic.management import Management
 from . import template
@@ -27,6 +27,8 @@ _DOORS = (
     ("gateway.envoyproxy.io/v1alpha1", "SecurityPolicy"),
     ("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy"),
 )
+_MODEL, _JOB = "InferenceService", "Job"
+_FIRST = ("ResourceQuota", "LimitRange", "ServiceAccount", "Role", "ConfigMap", "Secret", "PersistentVolumeClaim")
 _LOOK = 0.05
 
 
@@ -54,15 +56,27 @@ def add_tenant(target: Target, name: str, timeout: float = 60, **sizes: Any) -> 
     `sizes` are those of `Sizes`; of a tenant that is there, what is not said stays. Raises UsageError for a bad name or size,
     ApiError for what the API server would not take, NotReady where the identity service does not come round.
     """
+    return install(target, name, sizes, [], timeout)
+
+
+def install(target: Target, name: str, sizes: Mapping[str, Any], more: Sequence[Object], timeout: float) -> str:
+    """A tenant as `add_tenant` makes it, and `more` in its namespace, which goes before what the template says of the same."""
     template.require_name(name)
     namespace = _require_free(target, name)
     now = Sizes.of(target.kube.get(*_QUOTA, QUOTA, name) if namespace else None).changed(sizes)
     first, *others = template.objects(name, now)
+    named = {_named(obj) for obj in more}
+    rest = [*(obj for obj in others if _named(obj) not in named), *sorted(more, key=_rank)]
+    models = [obj for obj in rest if obj["kind"] == _MODEL]
     with Transaction(target.kube) as write, _whole(target, name, namespace is None):
         if namespace is None:  # a tenant to nobody, until it is whole
             write.apply(_without_label(first))
-        results = [*write.apply_all(others), write.apply(first)]
+        write.try_all(rest)
+        results = [write.apply(obj) for obj in rest if obj["kind"] != _MODEL]
+        results.append(write.apply(first))
         _await_keys(target, name, timeout)
+        _await_jobs(target, [obj for obj in rest if obj["kind"] == _JOB], timeout)
+        results += [write.apply(obj) for obj in models]
     return "created" if namespace is None else "unchanged" if {*results} == {"unchanged"} else "configured"
 
 
@@ -127,6 +141,26 @@ def _whole(target: Target, name: str, fresh: bool) -> Any:
             target.kube.delete(*_NAMESPACE, name)
             _await_gone(lambda: target.kube.get(*_NAMESPACE, name), f"The namespace {name}", time.monotonic() + 30)
         raise
+
+
+def require_tenant(target: Target, name: str) -> Object:
+    """Its Namespace; raises UsageError where there is no such tenant."""
+    found = _require_free(target, name)
+    if found is None:
+        raise UsageError(f"There is no tenant {name}.", "see: iiab tenant list")
+    return found
+
+
+def _rank(obj: Object) -> int:
+    """What others need comes first."""
+    return _FIRST.index(obj["kind"]) if obj["kind"] in _FIRST else len(_FIRST)
+
+
+def _await_jobs(target: Target, jobs: Sequence[Object], timeout: float) -> None:
+    """A model server that starts before its model is trained fails, and tries again much later."""
+    for job in jobs:
+        where = (job["apiVersion"], _JOB, job["metadata"]["namespace"], job["metadata"]["name"])
+        target.kube.wait(where, has_condition("Complete"), what="complete", timeout=timeout)
 
 
 def _without_label(namespace: Object) -> Object:

@@ -36,11 +36,10 @@ class Transaction:
         self._undo.append((obj, before))
         return self._kube.apply(obj)
 
-    def apply_all(self, objects: Sequence[Object]) -> list[str]:
-        """Nothing is written before the API server has said of each that it would take it."""
+    def try_all(self, objects: Sequence[Object]) -> None:
+        """Nothing is written; raises what the API server would say of one that it would not take."""
         for obj in objects:
             self._kube.apply(obj, dry_run=True)
-        return [self.apply(obj) for obj in objects]
 
     def _restore(self, obj: Object, before: Object | None) -> None:
         api_version, kind, name, namespace = _where(obj)

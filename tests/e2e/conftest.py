@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from iiab_lab import Target, apply
+
 from .lab import Lab, running
 
 
@@ -19,6 +21,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def fresh_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with running(tmp_path_factory.mktemp("fresh") / "home") as lab:
         yield lab
+
+
+@pytest.fixture
+def without_network_policies(lab: Lab) -> Iterator[None]:
+    """tenant-a's are set aside meanwhile."""
+    target = Target.connect(home=lab.home)
+    kind = ("networking.k8s.io/v1", "NetworkPolicy")
+    for one in target.kube.list(*kind, "tenant-a"):
+        target.kube.delete(*kind, one["metadata"]["name"], "tenant-a")
+    yield
+    apply(target, "tenants/tenant-a.yaml")
 
 
 @pytest.fixture(scope="session")

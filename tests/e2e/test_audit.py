@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pandas
 import pytest
 import requests
@@ -130,12 +131,13 @@ def test_a_caller_past_the_gateways_is_a_row_of_its_own(
     lab: Lab, target: Target, mesh_ca: pki.Authority, tmp_path: Path
 ) -> None:
     since = datetime.now(UTC)
-    assert call(lab, MODEL, NAMES[MODEL], issued(TENANT_B, mesh_ca), mesh_ca.root, tmp_path) == 403
+    with pytest.raises(httpx.TransportError):
+        call(lab, MODEL, NAMES[MODEL], issued(TENANT_B, mesh_ca), mesh_ca.root, tmp_path)
     rows = eventually(lambda: audit(target, actor=TENANT_B, since=since.isoformat()).to_dict("records"))
     assert [(one["decision"], one["layer"], one["tenant"], one["actor_tenant"]) for one in rows] == [
         ("denied", "sidecar", "tenant-a", "tenant-b")
     ]
-    assert rows[0]["reason"] == "authorization: no policy allows it"
+    assert rows[0]["policy"] == "NetworkPolicy tenant-a/default-deny,what-is-needed"
 
 
 def test_the_api_server_and_the_services_say_who_it_was(lab: Lab, target: Target, tokens: dict[str, str]) -> None:

@@ -59,6 +59,7 @@ def cut_off(target: Target) -> list[dict[str, Any]]:
     return [line for line in lines if line["method"] == "connect"]
 
 
+@pytest.mark.usefixtures("without_network_policies")
 def test_a_network_policy_cuts_off_whom_none_lets_in(tokens: Tokens, target: Target, put: Any) -> None:
     def answers(code: int) -> None:
         eventually(lambda: predict(target, tokens["tenant-a"]) == code)

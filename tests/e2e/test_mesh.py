@@ -17,6 +17,7 @@ from .lab import PREDICT, SETOSA, Lab
 
 EDGE = "spiffe://cluster.local/ns/envoy-gateway-system/sa/envoy-ai-inference-gateway"
 INGRESS = "spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway"
+PROMETHEUS = "spiffe://cluster.local/ns/monitoring/sa/prometheus"
 TENANT_B = "spiffe://cluster.local/ns/tenant-b/sa/default"
 MODEL = ("tenant-a", "serving.kserve.io/inferenceservice=sklearn-iris", "8080")
 TIER_2 = ("istio-system", "istio=ingressgateway", "8443")
@@ -81,20 +82,37 @@ def test_the_right_identity_is_let_in(lab: Lab, cas: dict[Door, pki.Authority], 
     assert call(lab, door, NAMES[door], shown, cas[door].root, tmp_path) == 200
 
 
-@DOORS
-@pytest.mark.parametrize("identity", [TENANT_B, EDGE.replace("envoy-ai", "other"), "spiffe://elsewhere/ns/x/sa/y"])
-def test_another_identity_is_403(
-    lab: Lab, cas: dict[Door, pki.Authority], tmp_path: Path, door: Door, identity: str
-) -> None:
+OTHERS = pytest.mark.parametrize(
+    "identity", [TENANT_B, EDGE.replace("envoy-ai", "other"), "spiffe://elsewhere/ns/x/sa/y"]
+)
+
+
+@OTHERS
+def test_another_identity_is_403_at_tier_2(lab: Lab, edge_ca: pki.Authority, tmp_path: Path, identity: str) -> None:
     try:
-        assert call(lab, door, NAMES[door], issued(identity, cas[door]), cas[door].root, tmp_path) == 403
+        assert call(lab, TIER_2, NAMES[TIER_2], issued(identity, edge_ca), edge_ca.root, tmp_path) == 403
     except httpx.TransportError:  # a foreign trust domain may be refused in the handshake already
         assert identity.startswith("spiffe://elsewhere")
 
 
+@OTHERS
+def test_another_identity_is_cut_off_at_the_model(
+    lab: Lab, mesh_ca: pki.Authority, tmp_path: Path, identity: str
+) -> None:
+    """By the tenant's NetworkPolicies."""
+    with pytest.raises(httpx.TransportError):
+        call(lab, MODEL, NAMES[MODEL], issued(identity, mesh_ca), mesh_ca.root, tmp_path)
+
+
 def test_the_edges_identity_does_not_open_the_model(lab: Lab, mesh_ca: pki.Authority, tmp_path: Path) -> None:
     """Tier 1 cannot skip tier 2."""
-    assert call(lab, MODEL, NAMES[MODEL], issued(EDGE, mesh_ca), mesh_ca.root, tmp_path) == 403
+    with pytest.raises(httpx.TransportError):
+        call(lab, MODEL, NAMES[MODEL], issued(EDGE, mesh_ca), mesh_ca.root, tmp_path)
+
+
+def test_who_may_connect_may_not_ask_for_everything(lab: Lab, mesh_ca: pki.Authority, tmp_path: Path) -> None:
+    """Prometheus reads metrics: of the tenant's AuthorizationPolicy, a prediction is none."""
+    assert call(lab, MODEL, NAMES[MODEL], issued(PROMETHEUS, mesh_ca), mesh_ca.root, tmp_path) == 403
 
 
 @DOORS

@@ -142,11 +142,17 @@ MUTATIONS = {
         ("bypass: sidecar-plaintext", "bypass: activator-plaintext"),
         ("bypass: tier-2-plaintext", "bypass: sidecar-none", "bypass: sidecar-tenant-b"),
     ),
-    "anybody of the mesh may call the model": Mutation(
+    "whoever may connect may call the model": Mutation(
         (*AUTHORIZATION, "from-the-ingress", "tenant-a"),
         None,
+        ("bypass: sidecar-prometheus",),
+        ("bypass: sidecar-foreign", "bypass: sidecar-tenant-b", "bypass: tier-2-tenant-b", "bypass: activator-tenant-b"),
+    ),
+    "anybody may connect to the model's Pod": Mutation(
+        ("networking.k8s.io/v1", "NetworkPolicy", "what-is-needed", "tenant-a"),
+        lambda spec: {"ingress": [{}]},
         ("bypass: sidecar-tenant-b", "bypass: sidecar-longer", "bypass: sidecar-edge"),
-        ("bypass: sidecar-foreign", "bypass: tier-2-tenant-b", "bypass: activator-tenant-b"),
+        ("bypass: sidecar-foreign", "bypass: sidecar-prometheus", "bypass: tier-2-tenant-b"),
     ),
     "anybody of the mesh may call tier 2": Mutation(
         (*AUTHORIZATION, "only-the-edge", "istio-system"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from iiab_lab.errors import ApiError
 from iiab_lab.kube import Object
+from iiab_lab.target import Target
 
 Where = tuple[str, str, str]  # kind, namespace, name
 
@@ -54,8 +57,21 @@ class Kube:
     def path(self, api_version: str, kind: str, namespace: str = "", name: str = "") -> str:
         return f"{kind}/{namespace}/{name}"
 
-    def raw(self, method: str, path: str, json: Object) -> None:
-        assert method == "PUT"
+    def discover(self, version: str) -> list[Object]:
+        """Kinds of the core group in `v1`, all others in `lab/v1`."""
+        kinds = sorted({(kind, bool(space)) for kind, space, _ in self.objects})
+        core = {obj["kind"] for obj in self.objects.values() if obj["apiVersion"] == "v1"}
+        return [
+            {"name": kind.lower(), "kind": kind, "namespaced": namespaced, "verbs": ["list", "patch"]}
+            for kind, namespaced in kinds
+            if (kind in core) == (version == "v1")
+        ]
+
+    def raw(self, method: str, path: str, json: Object | None = None) -> Any:
+        if method == "GET":
+            only = {"groupVersion": "lab/v1"}
+            return SimpleNamespace(json=lambda: {"groups": [{"preferredVersion": only, "versions": [only]}]})
+        assert method == "PUT" and json is not None
         kind, namespace, name = path.split("/")
         self.objects[kind, namespace, name] = json
 
@@ -69,6 +85,12 @@ class Kube:
         found: Object = {"metadata": {"name": name, "namespace": namespace}, "data": data}
         assert holds(found)
         return found
+
+
+def target(kube: Kube) -> Any:
+    made = Target("embedded", Path("kubeconfig"), "", "", "")
+    made.__dict__["kube"] = kube  # where the property keeps it
+    return made
 
 
 def place(obj: Object) -> Where:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from iiab_lab.errors import ApiError, NotReady, UsageError
-from iiab_lab.target import Target
 from iiab_lab.tenants import Sizes, add_tenant, lives, remove_tenant, template, tenants
 
-from .platform import Kube, place
-
-
-def target(kube: Kube) -> Any:
-    made = Target("embedded", Path("kubeconfig"), "", "", "")
-    made.__dict__["kube"] = kube  # where the property keeps it
-    return made
+from .platform import Kube, place, target
 
 
 @pytest.fixture

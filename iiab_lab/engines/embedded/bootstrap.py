@@ -100,7 +100,7 @@ def _await_pod(kube: Kube, obj: Object, timeout: float) -> None:
     """A ready Pod besides the condition: a Revision that was ready once keeps saying so while its Pods start again."""
     meta = obj["metadata"]
     labels = (obj["spec"].get("selector") or {}).get("matchLabels") if obj["kind"] == "Deployment" else None
-    if obj["kind"] in _POD_LABEL:
+    if obj["kind"] in _POD_LABEL and not _starts_at_zero(obj):
         labels = {_POD_LABEL[obj["kind"]]: meta["name"]}
     if labels:
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
@@ -108,3 +108,8 @@ def _await_pod(kube: Kube, obj: Object, timeout: float) -> None:
         kube.wait(
             where, has_condition("Ready"), what="Ready", timeout=timeout, cure="look at: iiab kubectl get pods -A"
         )
+
+
+def _starts_at_zero(obj: Object) -> bool:
+    """Ready without a Pod: the first request brings it."""
+    return (obj["spec"].get("predictor") or {}).get("minReplicas") == 0

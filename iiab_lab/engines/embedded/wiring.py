@@ -61,7 +61,7 @@ def controllers(
         return Recorder(client, clock, component)
 
     return [
-        NamespaceController(client, clock, credentials.ca_pem),
+        NamespaceController(client, clock, processes, credentials.ca_pem),
         NodeController(client, clock, psutil.virtual_memory().total),
         Scheduler(client, clock, record("default-scheduler")),
         ClusterRoleController(client),

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 INGRESS = "spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway"
 EDGE = "spiffe://cluster.local/ns/envoy-gateway-system/sa/envoy-ai-inference-gateway"
 ACTIVATOR = "spiffe://cluster.local/ns/knative-serving/sa/activator"
+PROMETHEUS = "spiffe://cluster.local/ns/monitoring/sa/prometheus"
 TENANT_B = "spiffe://cluster.local/ns/tenant-b/sa/default"
 _HOURS = 1
 _USAGES = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]  # as workloads of the mesh have them

@@ -48,6 +48,7 @@ IDENTITIES = {
     "ingress": mesh.INGRESS,
     "activator": mesh.ACTIVATOR,
     "tenant-b": mesh.TENANT_B,
+    "prometheus": mesh.PROMETHEUS,
     "other-domain": mesh.INGRESS.replace("cluster.local", "cluster-local"),
     "longer": f"{mesh.INGRESS}-2",
     "none": "",

@@ -2,7 +2,7 @@
 
 A window slides: of a limit of 100 a minute, no more than 100 pass in any minute, wherever the clock's minutes begin. Up to a
 thousand requests each is remembered by its time; above, two counters estimate the window. A request that one limit refuses is
-counted by none. New limits keep what was counted.
+counted by none. New limits keep what was counted; with the last limit of a scope goes what was counted in it.
 """
 
 from __future__ import annotations
@@ -60,13 +60,22 @@ class Limits:
     """Not thread-safe: a decision is a test of every limit, then a hit of every limit."""
 
     def __init__(self) -> None:
-        storage = MemoryStorage()
+        self._storage = storage = MemoryStorage()
         self._exact, self._estimated = MovingWindowRateLimiter(storage), SlidingWindowCounterRateLimiter(storage)
         self._domains: dict[str, Tree] = {}
 
     def load(self, configurations: Sequence[Object]) -> None:
         """One for each domain; raises KeyError, TypeError or ValueError where one is not of the form."""
+        before = self._scopes()
         self._domains = {one["domain"]: _tree(one.get("descriptors") or ()) for one in configurations}
+        if gone := tuple(before - self._scopes()):
+            for bucket in [*self._storage.events, *self._storage.storage]:
+                if bucket.partition("/")[2].startswith(gone):
+                    self._storage.clear(bucket)
+
+    def _scopes(self) -> set[str]:
+        """How the names of buckets begin."""
+        return {f"{domain}/{key}/{value}/" for domain, tree in self._domains.items() for key, value in tree if value}
 
     def named(self) -> Iterator[tuple[str, str, str]]:
         """(domain, key, the key below) of every limit there is."""

@@ -56,6 +56,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
+@pytest.mark.parametrize("requests", [1, 2000])
+def test_with_a_scope_goes_what_was_counted_in_it_and_nothing_else(clock: list[float], requests: int) -> None:
+    wanted = spec((requests, "Hour"), header="x-client")
+    limits = loaded(wanted, **{f"{SCOPE}-2": wanted})
+    for _ in range(requests):
+        assert passes(limits, wanted, **{"x-client": "me"})
+        limits.decide("edge", [[(f"{SCOPE}-2", f"{SCOPE}-2"), ("rule-0-match-0", "me")]])
+    limits.load([rate_limits.configuration("edge", {f"{SCOPE}-2": wanted})])
+    held = {name for name in (*limits._storage.events, *limits._storage.storage)}
+    assert held and not [name for name in held if f"/{SCOPE}/" in name]
+    loaded(wanted, limits)
+    assert passes(limits, wanted, **{"x-client": "me"})
+
+
 def test_a_minutes_limit_lets_so_many_pass_and_no_more(clock: list[float]) -> None:
     wanted = spec((100, "Minute"))
     limits = loaded(wanted)

@@ -1,4 +1,4 @@
-"""Namespace → Active with its default service account and CA; when it is deleted, emptied first.
+"""Namespace → Active with its default service account and CA; when it is deleted, emptied first, on the machine too.
 
 Reads:  Namespaces, every object in one that is going.
 Writes: the `default` ServiceAccount, ConfigMap `kube-root-ca.crt`, the Namespace's phase; deletes its contents.
@@ -14,7 +14,7 @@ from ..objects.kinds import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT, Key, Kind
 from ..objects.meta import Object, key_of, new
 from ..objects.names import CONTENTS
 from ..objects.times import rfc3339
-from ..reconcile.ports import Client, Clock, Result, Watch
+from ..reconcile.ports import Client, Clock, Processes, Result, Watch
 
 _ACCOUNT, _CA = "default", "kube-root-ca.crt"
 
@@ -22,8 +22,8 @@ _ACCOUNT, _CA = "default", "kube-root-ca.crt"
 class NamespaceController:
     name = "namespace"
 
-    def __init__(self, client: Client, clock: Clock, ca: str) -> None:
-        self._client, self._clock, self._ca = client, clock, ca
+    def __init__(self, client: Client, clock: Clock, processes: Processes, ca: str) -> None:
+        self._client, self._clock, self._processes, self._ca = client, clock, processes, ca
         self.watches = (
             Watch(NAMESPACE, lambda namespace: [key_of(namespace)]),
             Watch(SERVICE_ACCOUNT, lambda account: _home(account, _ACCOUNT)),
@@ -54,6 +54,7 @@ class NamespaceController:
             conditions = merge(before, _remaining(left, rfc3339(self._clock.now())))
             await self._client.set_status(NAMESPACE, key, {"phase": "Terminating", "conditions": conditions})
             return Result(0.2)
+        await self._processes.forget(key.name)
         meta = {
             "name": key.name,
             "finalizers": [f for f in namespace["metadata"].get("finalizers", ()) if f != CONTENTS],

@@ -1,5 +1,5 @@
 """Container logs that never fill the disk: of each the last 5 to 10 MiB, only the last two attempts kept, and those of
-Pods that are gone only a while longer.
+Pods that are gone only a while longer; with a namespace that is gone theirs go, as soon as whoever follows them is through.
 
 A program holds its log open for appending, so the front of the file becomes a hole (`iiab_lab.holes`): no line is ever
 lost to somebody who follows it. Where the disk cannot do that, the file is copied aside and emptied in place, and what is
@@ -20,6 +20,7 @@ from pathlib import Path
 from .... import holes
 
 MOST, ATTEMPTS, GONE = 10 * 2**20, 2, 20
+_READ = 3.0  # seconds in which the last lines are read
 _MARK_EVERY, _TIDY_EVERY = 1.0, 5
 
 
@@ -48,9 +49,20 @@ def times_of(log: Path) -> Path:
     return log.with_suffix(".times")
 
 
+def forget(folder: Path, namespace: str) -> None:
+    """A note for `tidy`: it outlives this process."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / f"{namespace}.gone").touch()
+
+
 def tidy(folder: Path, most: int = MOST) -> None:
-    for pod in _gone(folder)[:-GONE]:
-        shutil.rmtree(pod, ignore_errors=True)
+    gone = _gone(folder)
+    forgotten = [note for note in folder.glob("*.gone") if time.time() - note.stat().st_mtime > _READ]
+    for pod in gone:
+        if pod in gone[:-GONE] or any(pod.name.startswith(f"{note.stem}_") for note in forgotten):
+            shutil.rmtree(pod, ignore_errors=True)
+    for note in forgotten:
+        note.unlink()
     for container in folder.glob("*/*"):
         files = sorted(container.glob("*.log"), key=lambda file: int(file.stem))
         for old in files[:-ATTEMPTS]:

@@ -25,7 +25,7 @@ from ..objects.names import SIDECAR
 from ..objects.sandbox import Container, Sandbox, State, Usage
 from ..rules import service_names
 from ..rules.pod_volumes import expand
-from . import images, mounts, probes
+from . import images, log_files, mounts, probes
 from .drain import drained
 from .images import Network
 from .memory_limits import Limited, MemoryLimits
@@ -130,6 +130,10 @@ class Machine:
     async def changes(self) -> AsyncIterator[str]:
         while True:
             yield await self._changed.get()
+
+    async def forget(self, namespace: str) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._home / "volumes" / namespace, ignore_errors=True)
+        log_files.forget(self._home / "logs", namespace)
 
     def usage(self, uid: str) -> Mapping[str, Usage]:
         return self.meter.usage(uid)

@@ -194,6 +194,9 @@ class Processes(Protocol):
         """Of each container of a Pod that runs, measured every 15 s; nothing until all of them have been."""
         ...
 
+    async def forget(self, namespace: str) -> None:
+        """What outlives the Pods of a namespace: what its claims held at once, its logs once they are read."""
+
     def changes(self) -> AsyncIterator[str]:
         """The uid of each Pod one of whose containers started or ended, as it happens."""
         ...

@@ -67,14 +67,21 @@ def _shown(door: str, shows: str, tries: str, *statuses: str, metric: str = "", 
     return Attack(f"{door}-{shows}", "bypass", source, tries, sent, (door,), statuses, right, metric=counted, slow=True)
 
 
+def _other(door: str, shows: str, tries: str) -> Attack:
+    """A tenant's NetworkPolicy cuts it off before its AuthorizationPolicy refuses it."""
+    if door == SIDECAR:
+        return _shown(door, shows, tries, "closed", metric="envoy_rbac_denied")
+    return _shown(door, shows, tries, "403")
+
+
 def _door(door: str, what: str) -> tuple[Attack, ...]:
     return (
         _shown(door, "plaintext", f"plaintext to {what}", "closed", metric="envoy_listener_ssl_connection_error", source=_TRUST),
         _shown(door, "none", f"TLS without a certificate to {what}", "closed", metric="envoy_listener_ssl_fail_verify_no_cert", source=_TRUST),
         _shown(door, "foreign", f"the right name, from a CA of nobody's, to {what}", "closed", metric="envoy_listener_ssl_fail_verify_error"),
-        _shown(door, "tenant-b", f"another tenant's workload at {what}", "403"),
-        _shown(door, "longer", f"a name that begins as the right one, at {what}", "403"),
-        _shown(door, "other-domain", f"the right name but for a dot, at {what}", "403"),
+        _other(door, "tenant-b", f"another tenant's workload at {what}"),
+        _other(door, "longer", f"a name that begins as the right one, at {what}"),
+        _other(door, "other-domain", f"the right name but for a dot, at {what}"),
     )  # fmt: skip
 
 
@@ -96,7 +103,8 @@ _METRICS = Ask("/api/v1/query?query=up", "GET", "", host="prometheus.inference-i
 
 ATTACKS = (
     *_door(SIDECAR, "the model's Pod"),
-    _shown(SIDECAR, "edge", "the edge's own identity at the model's Pod: tier 2 left out", "403"),
+    _other(SIDECAR, "edge", "the edge's own identity at the model's Pod: tier 2 left out"),
+    _shown(SIDECAR, "prometheus", "who may ask a Pod for its metrics asks for a prediction", "403"),
     *_door(TIER_2, "tier 2"),
     _shown(TIER_2, "ingress", "tier 2's own identity at tier 2", "403"),
     *_door(ACTIVATOR, "the activator"),

@@ -56,6 +56,9 @@ class Measured:
     def usage(self, uid: str) -> dict[str, Usage]:
         return self.pods.get(uid, {})
 
+    async def forget(self, namespace: str) -> None:
+        """No Pod ever ran here."""
+
     def node(self) -> Usage | None:
         return self.whole
 
@@ -110,7 +113,7 @@ class Running:
         clock = SystemClock()
         common = [
             ClusterRoleController(client),
-            NamespaceController(client, clock, credentials.ca_pem),
+            NamespaceController(client, clock, self.meter, credentials.ca_pem),
             GarbageCollector(client),
             CustomResourceDefinitionController(client, clock),
             ResourceQuotaController(client),

@@ -63,6 +63,7 @@ class RecordingMachine:
         self.specs: dict[tuple[str, str], Container] = {}
         self.load = (0.0, 2**20)  # of every container: cores, bytes
         self.measured = True
+        self.forgotten: list[str] = []
 
     async def prepare(self, sandbox: Sandbox) -> Mapping[int, int]:
         self.prepared[sandbox.key.name] = sandbox
@@ -103,6 +104,9 @@ class RecordingMachine:
         cores, memory = self.load
         running = [name for (owner, name), state in self._states.items() if owner == uid and state.exit_code is None]
         return {name: Usage(self._clock.now(), 15.0, cores, memory) for name in running} if self.measured else {}
+
+    async def forget(self, namespace: str) -> None:
+        self.forgotten.append(namespace)
 
     async def changes(self) -> AsyncIterator[str]:
         while True:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from iiab_lab import holes
-from iiab_lab.engines.embedded.processes.log_files import GONE, mark, tidy, times_of
+from iiab_lab.engines.embedded.processes.log_files import GONE, forget, mark, tidy, times_of
 
 LINE = b"x" * 63 + b"\n"
 
@@ -79,3 +79,16 @@ def test_logs_of_pods_that_are_gone_go_too_the_oldest_first(tmp_path: Path) -> N
     tidy(folder)
     left = {pod.name.rsplit("_", 1)[1] for pod in folder.iterdir()}
     assert left == {"alive", *(f"gone{index}" for index in range(3, GONE + 3))}
+
+
+def test_the_logs_of_a_namespace_that_is_gone_go_once_they_were_read_and_no_others(tmp_path: Path) -> None:
+    logs, pods = tmp_path / "logs", tmp_path / "pods"
+    for name in ("blue_web_1", "blue_web_2", "blue-2_web_3"):
+        (logs / name).mkdir(parents=True)
+    (pods / "2").mkdir(parents=True)  # of a namespace of the same name that came since
+    forget(logs, "blue")
+    tidy(logs)
+    assert (logs / "blue_web_1").exists(), "somebody may still be reading"
+    os.utime(logs / "blue.gone", (0, 0))
+    tidy(logs)
+    assert sorted(file.name for file in logs.iterdir()) == ["blue-2_web_3", "blue_web_2"]
