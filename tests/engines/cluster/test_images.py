@@ -74,7 +74,7 @@ def test_nothing_of_ours_may_write_to_its_root_or_become_more_than_it_is() -> No
         if obj["kind"] in ("Deployment", "Job")
     ]
     ours = [pod for pod in pods if pod["containers"][0]["image"].startswith(OURS)]
-    assert len(ours) == 6
+    assert len(ours) == 7
     for pod in ours:
         may = pod["containers"][0]["securityContext"]
         assert (
