@@ -127,7 +127,7 @@ def test_from_goes_on_at_a_step(fakes: Fakes, kind: Where) -> None:
     up(fakes, kind)
     fakes.forget()
     up(fakes, kind, start="models")
-    assert len(fakes.lines(r"kubectl .* wait ")) == 1
+    assert len(fakes.lines(r"kubectl .* wait ")) == 2, "for each model one"
     with pytest.raises(UsageError, match="--from one of: cluster, images"):
         up(fakes, kind, start="nowhere")
 
