@@ -19,7 +19,11 @@ from .transaction import Transaction
 _NAMESPACE = "v1", "Namespace"
 _QUOTA = "v1", "ResourceQuota"
 # Where the identity service puts a tenant's key set once it knows it: (namespace, ConfigMap, entry), `{}` for the tenant.
-_KEY_SETS = (("envoy-gateway-system", "identity-jwks-{}", "jwks"), ("identity", "identity-jwks", "{}.jwks"))
+_KEY_SETS = (
+    ("envoy-gateway-system", "identity-jwks-{}", "jwks"),
+    ("audit", "identity-jwks", "{}.jwks"),
+    ("identity", "identity-jwks", "{}.jwks"),
+)
 # What the management service makes at the edge has its tenant's name for a label.
 _EDGE = "envoy-gateway-system"
 _DOORS = (

@@ -17,7 +17,6 @@ import json
 import logging
 import secrets
 import threading
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kubernetes import client, watch
@@ -121,9 +120,9 @@ class Clients:
                 self._keys.forget(tenant)
                 for reader in self._core.list_namespace(label_selector=f"{READERS}={EVERY}").items:
                     self._unpublish(reader.metadata.name, f"{JWKS}-{tenant}")
-                together = self._core.list_namespace(label_selector=f"{READERS}={TOGETHER}").items
-                for name in {self._namespace, *(reader.metadata.name for reader in together)}:
-                    self._try(name, JWKS, {tenant + _OF: None})
+                for reader in self._core.list_namespace(label_selector=f"{READERS}={TOGETHER}").items:
+                    self._take_out(reader.metadata.name, tenant)
+                self._take_out(self._namespace, tenant)
                 log.info("the tenant %s is no more: its keys are gone", tenant)
 
     def _unpublish(self, namespace: str, name: str) -> None:
@@ -132,6 +131,14 @@ class Clients:
         except client.ApiException as error:
             if error.status != 404:
                 log.warning("ConfigMap %s/%s cannot be deleted: %s", namespace, name, error.reason)
+
+    def _take_out(self, namespace: str, tenant: str) -> None:
+        body = {"metadata": {"name": JWKS}, "data": {tenant + _OF: None}}
+        try:
+            self._core.patch_namespaced_config_map(JWKS, namespace, body)
+        except client.ApiException as error:
+            if error.status != 404:
+                log.warning("%s stays in ConfigMap %s/%s: %s", tenant, namespace, JWKS, error.reason)
 
     def _secret(self, name: str, namespace: str, client_id: str) -> str:
         try:
@@ -162,14 +169,14 @@ class Clients:
                 for tenant, own in sets.items() if wanted == EVERY else ():
                     self._try(name, f"{JWKS}-{tenant}", {"jwks": own})
 
-    def _try(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
+    def _try(self, namespace: str, name: str, data: dict[str, str]) -> None:
         """Who has not bound our role goes without, and keeps nobody else waiting."""
         try:
             self._put(namespace, name, data)
         except client.ApiException as error:
             log.warning("ConfigMap %s/%s cannot be written: %s", namespace, name, error.reason)
 
-    def _put(self, namespace: str, name: str, data: Mapping[str, str | None]) -> None:
+    def _put(self, namespace: str, name: str, data: dict[str, str]) -> None:
         body = {"metadata": {"name": name}, "data": data}
         try:
             self._core.create_namespaced_config_map(namespace, body)

@@ -6,6 +6,7 @@ A tenant's issuer speaks for no other tenant, and none of them for the admin. No
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from .platform import CONFIG_MAP, NAMESPACE, Object, Platform
 
 LABEL = "iiab.lab/tenant"
 _KEYS = ("identity-jwks", "identity")
+_FRESH = 10.0  # seconds for which the identity service lets a key set be remembered
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Callers:
     def __init__(self, platform: Platform) -> None:
         self._platform, self._lock = platform, threading.Lock()
         self._keys: tokens.Keys = {}
+        self._until = 0.0
 
     def identify(self, request: Request) -> Caller:
         """Raises 401 without a token, 403 with one that is not good: the original's codes."""
@@ -62,9 +65,17 @@ class Callers:
 
     def verify(self, token: str) -> Object:
         try:
-            return tokens.verified(token, self._key)
+            return self._verified(token)
         except (jwt.PyJWTError, ValueError) as error:
             raise Refused(403, "Invalid token", f"{error}; get a new one: iiab token TENANT") from error
+
+    def _verified(self, token: str) -> Object:
+        """A tenant that came after another of its name has a new key under an id that was known."""
+        try:
+            return tokens.verified(token, self._key)
+        except jwt.InvalidSignatureError:
+            self._until = 0.0
+            return tokens.verified(token, self._key)
 
     def namespace(self, tenant: str) -> str:
         """Raises 404 for a tenant there is not."""
@@ -81,7 +92,8 @@ class Callers:
     def _key(self, tenant: str, kid: str) -> Any:
         """A key that is not known yet may be new: the sets are read again."""
         with self._lock:
-            if (tenant, kid) not in self._keys:
+            if (tenant, kid) not in self._keys or time.monotonic() > self._until:
+                self._until = time.monotonic() + _FRESH
                 self._keys = tokens.keys((self._platform.get(CONFIG_MAP, *_KEYS) or {}).get("data") or {})
             if (tenant, kid) not in self._keys:
                 raise jwt.InvalidTokenError("it is signed with no key of its issuer")

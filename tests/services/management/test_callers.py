@@ -71,3 +71,29 @@ def test_a_key_id_of_another_issuer_is_no_key_of_this_one(keys: KeyRing, callers
     for kid in ("tenant-a.key-0001", "tenant-b.key-0001"):
         with pytest.raises(Refused):
             callers.of(jwt.encode(of(A), private, "RS256", headers={"kid": kid}))
+
+
+def test_a_tenant_that_came_after_another_of_its_name_is_known_by_its_own_key(
+    keys: KeyRing, callers: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the former one's tokens are worth nothing once a key set may be remembered no longer."""
+    former, again = keys.sign(A.name, of(A)), KeyRing(None, "identity")
+    assert callers.of(former).tenant == A.name
+    again.take({"tenant-a.key-0001": new_pem().encode(), "key-0001": new_pem().encode()})
+    later = {"data": {"tenant-a.jwks": json.dumps(again.jwks(A.name))}}
+    monkeypatch.setattr(callers._platform, "get", lambda *_: later)
+    assert callers.of(former).tenant == A.name, "still remembered"
+    assert callers.of(again.sign(A.name, of(A))).tenant == A.name
+    with pytest.raises(Refused):
+        callers.of(former)
+
+
+def test_a_key_that_was_taken_out_is_forgotten_in_time(
+    keys: KeyRing, callers: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = keys.sign(A.name, of(A))
+    assert callers.of(token).tenant == A.name
+    monkeypatch.setattr(callers._platform, "get", lambda *_: {"data": {}})
+    callers._until = 0.0
+    with pytest.raises(Refused):
+        callers.of(token)

@@ -42,6 +42,15 @@ def versioned(store: Store, namespace: str, model: str, artifact: str) -> int:
 # The store
 
 
+def test_a_tenant_that_goes_takes_its_uploads_and_nobody_elses(store: Store) -> None:
+    for namespace in ("a", "b"):
+        versioned(store, namespace, "m", kept(store, namespace, b"x"))
+    store.drop("a")
+    store.drop("a")
+    assert (store.models("a"), store.held("a")) == ([], 0) and not (store.root / "tenants" / "a").exists()
+    assert (store.models("b"), store.held("b")) == (["m"], 1)
+
+
 def test_the_same_bytes_are_kept_once_and_each_tenant_has_its_own(store: Store) -> None:
     one, again, other = kept(store, "a", b"x"), kept(store, "a", b"x"), kept(store, "b", b"x")
     assert one == again == other

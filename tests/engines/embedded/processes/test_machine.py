@@ -124,3 +124,17 @@ def test_a_pod_of_the_platforms_is_not_confined(tmp_path: Path) -> None:
 
     fill(tmp_path)
     on_machine(tmp_path, play)
+
+
+def test_what_a_namespace_leaves_on_the_machine_goes_with_it_and_no_others(tmp_path: Path) -> None:
+    for namespace in ("blue", "blue-2"):
+        (tmp_path / "volumes" / namespace / "models").mkdir(parents=True)
+    (tmp_path / "logs").mkdir()
+
+    async def play(machine: Machine) -> None:
+        await machine.forget("blue")
+        await machine.forget("never-there")
+
+    on_machine(tmp_path, play)
+    assert [file.name for file in (tmp_path / "volumes").iterdir()] == ["blue-2"]
+    assert (tmp_path / "logs" / "blue.gone").exists(), "a note for whoever keeps the logs"
