@@ -1,6 +1,7 @@
 """Every scenario and notebook with a Target built from a kubeconfig's context and URLs, and the engines unimportable.
 
-Left out: 03_security, whose chapters on roots and on the audit stream read the embedded platform's own home.
+Left out: the security scenario and 03_security. Eight tries of the hostile model go for files of a Kubernetes node, which this
+machine does not have, and the chapters on roots and on the audit stream read the embedded platform's own home.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def iiab(lab: Lab, folder: Path, *words: str) -> subprocess.CompletedProcess[str
     return subprocess.run(argv, env=elsewhere(lab, folder), capture_output=True, text=True, timeout=1200)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "security"])
 def test_a_scenario(lab: Lab, name: str, tmp_path: Path) -> None:
     done = iiab(lab, tmp_path, "scenario", name, "--json")
     report = json.loads(done.stdout)

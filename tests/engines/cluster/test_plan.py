@@ -204,6 +204,9 @@ def test_the_ports_of_this_machine_lead_to_the_services() -> None:
     assert config["networking"] == {"apiServerAddress": "127.0.0.1", "apiServerPort": 6443}
     values = yaml.safe_load(named(KIND, "prometheus").commands[0].stdin)
     assert values["prometheus"]["service"] == {"type": "NodePort", "nodePort": 30090}
+    assert values["prometheus"]["prometheusSpec"]["podMetadata"]["labels"] == {
+        "app": "prometheus"
+    }  # for NetworkPolicies
     assert values["alertmanager"]["service"] == {"type": "NodePort", "nodePort": 30093}
     edge = next(obj for obj in named(KIND, "gateway").objects if obj["kind"] == "EnvoyProxy")
     opened = edge["spec"]["provider"]["kubernetes"]["envoyService"]["patch"]["value"]["spec"]["ports"]

@@ -12,7 +12,7 @@ from iiab_lab.engines.cluster.step import Command
 from iiab_lab.engines.cluster.steps import steps
 from iiab_lab.engines.cluster.where import Where
 
-from ....manifests.test_manifests import upstream, upstream_errors
+from ....manifests.test_manifests import OWN, upstream, upstream_errors
 from .conftest import Running
 from .kubectl import KUBECTL, Kubectl
 
@@ -58,7 +58,7 @@ OBJECTS = {
     for on in PLACES
     for command in read_by_kubectl(on)
     for obj in yaml.safe_load_all(command.stdin)
-    if "." in obj["apiVersion"].partition("/")[0].replace("rbac.authorization.k8s.io", "")
+    if "." in (group := obj["apiVersion"].partition("/")[0]) and group not in OWN
 }
 
 
