@@ -4,7 +4,7 @@ Target.connect()                        IIAB_KUBECONFIG, else the home in IIAB_H
 Target.connect(home="…/.iiab")          what `iiab up` made from there, embedded or a cluster
 Target.connect(kubeconfig="…", context="kind-lab")
                                         a cluster: the edge's address is the Gateway's, unless IIAB_GATEWAY_URL,
-                                        IIAB_GATEWAY_TLS_URL and IIAB_PROMETHEUS_URL say otherwise
+                                        IIAB_GATEWAY_TLS_URL, IIAB_MANAGEMENT_URL and IIAB_PROMETHEUS_URL say otherwise
 """
 
 from __future__ import annotations
@@ -86,6 +86,8 @@ def _cluster(kubeconfig: Path, context: str) -> Target:
         gateway, secure = f"http://{address}", secure or f"https://{address}"
     prometheus = os.environ.get("IIAB_PROMETHEUS_URL", "http://localhost:9090")
     endpoints = {"gateway": gateway, "gateway_tls": secure, "prometheus": prometheus}
+    if management := os.environ.get("IIAB_MANAGEMENT_URL", ""):  # without one, through the edge
+        endpoints["management"] = management
     ca = os.environ.get("IIAB_CA", "")
     return Target("cluster", kubeconfig, gateway, secure, prometheus, ca, context, endpoints=endpoints)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -75,58 +75,69 @@ def left(target: Target, api_version: str, kind: str) -> list[str]:
 
 
 class Hole(NamedTuple):
-    """An object, and how it is changed (None: deleted; where there is none, made); which roads open, of what is the owner's."""
+    """Objects that are taken away, or one that is made; which roads open to what is tenant-a's."""
 
-    where: tuple[str, str, str, str]
-    change: Any
+    away: tuple[tuple[str, str, str, str], ...]
+    made: Object | None
     opens: set[str]
-    owner: str
 
 
+NETWORK = ("networking.k8s.io/v1", "NetworkPolicy")
 HOLES = {
     "accounts may view everything": Hole(
-        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "isolation-mutation", ""),
-        {"roleRef": VIEW, "subjects": [EVERYBODY]},
+        (),
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "isolation-mutation"},
+            "roleRef": VIEW,
+            "subjects": [EVERYBODY],
+        },
         {"kubernetes", "logs", "audit"},
-        A,
     ),
+    # Each of them would hold alone.
     "anybody of the mesh may call the model": Hole(
-        ("security.istio.io/v1", "AuthorizationPolicy", "from-the-ingress", A), None, {"network"}, A
+        (
+            ("security.istio.io/v1", "AuthorizationPolicy", "from-the-ingress", A),
+            (*NETWORK, "default-deny", A),
+            (*NETWORK, "what-is-needed", A),
+        ),
+        None,
+        {"network"},
     ),
 }
 
 
 @pytest.mark.parametrize("name", HOLES)
 def test_through_a_hole_its_roads_are_open_and_no_others(target: Target, name: str) -> None:
-    hole = HOLES[name]
-    assert opened(target, hole.owner) == set()
-    with made(target, hole):
-        eventually(lambda: opened(target, hole.owner) == hole.opens, 60)
-    eventually(lambda: opened(target, hole.owner) == set(), 60)
+    assert opened(target) == set()
+    with dug(target, HOLES[name]):
+        eventually(lambda: opened(target) == HOLES[name].opens, 60)
+    eventually(lambda: opened(target) == set(), 60)
 
 
-def opened(target: Target, owner: str) -> set[str]:
+def opened(target: Target) -> set[str]:
+    """Roads by which tenant-b comes to what is tenant-a's."""
     roads = [road for road in ROADS if road not in ("processes", "egress")]
     attempts = isolation(target, roads, among=[A, B]).frames["isolation"]
-    return set(attempts[(attempts["verdict"] == OPEN) & (attempts["owner"] == owner)]["road"])
+    return set(attempts[(attempts["verdict"] == OPEN) & (attempts["owner"] == A)]["road"])
 
 
 @contextlib.contextmanager
-def made(target: Target, hole: Hole) -> Iterator[None]:
-    api_version, kind, name, namespace = hole.where
-    kube, before = target.kube, target.kube.get(api_version, kind, name, namespace)
-    if hole.change is None:
-        kube.delete(api_version, kind, name, namespace)
-    else:
-        meta = {"name": name} | ({"namespace": namespace} if namespace else {})
-        kube.apply({"apiVersion": api_version, "kind": kind, "metadata": meta, **hole.change})
+def dug(target: Target, hole: Hole) -> Iterator[None]:
+    kube = target.kube
+    before = [obj for one in hole.away if (obj := kube.get(*one))]
+    for one in hole.away:
+        kube.delete(*one)
+    if hole.made:
+        kube.apply(hole.made)
     try:
         yield
     finally:
-        if before is None:
-            kube.delete(api_version, kind, name, namespace)
-        else:
-            kube.raw("POST", kube.path(api_version, kind, namespace), json=restored(before))
+        for obj in before:
+            kube.raw("POST", kube.path(obj["apiVersion"], obj["kind"], A), json=restored(obj))
+        if hole.made:
+            kube.delete(hole.made["apiVersion"], hole.made["kind"], hole.made["metadata"]["name"])
 
 
 def restored(obj: Object) -> Object:

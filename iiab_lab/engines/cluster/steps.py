@@ -192,6 +192,18 @@ class _Maker:
         return self._wait([f"--for=condition={arrived(obj)}", *words], seconds)
 
     def _wait(self, wait: Any, seconds: int = _SECONDS) -> Wait:
+        if isinstance(wait, dict) and "daemonset" in wait:
+            space = wait["namespace"]
+            words = (
+                "kubectl",
+                "rollout",
+                "status",
+                f"daemonset/{wait['daemonset']}",
+                "-n",
+                space,
+                f"--timeout={seconds}s",
+            )
+            return Wait(self._reaching(words), space)
         if isinstance(wait, dict):
             wait = ["--for=condition=Available", "-n", wait["namespace"], "deployment", "--all"]
         space = wait[wait.index("-n") + 1] if "-n" in wait else ""

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import pandas
 
 _STATES = ("denied", "not isolated", "open")
-_SIGNS = {"denied": "✓", "not isolated": "not isolated", "open": "✕"}
+_SIGNS = {"denied": "✓", "not isolated": "not<br>isolated", "open": "✕"}
+_TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
 _COLOURS = {"denied": COLOURS[0], "not isolated": COLOURS[4], "open": COLOURS[1]}
 
 
@@ -25,9 +26,10 @@ def matrix(attempts: pandas.DataFrame) -> Any:
     heat = go.Heatmap(
         x=roads,
         y=[f"{actor} → {owner}" for actor, owner in pairs],
-        z=[[_STATES.index(state) for state, _ in row] for row in cells],
-        text=[[f"{_SIGNS[state]}<br>{count}" if count else "" for state, count in row] for row in cells],
+        z=[[_STATES.index(state) for state, _, _ in row] for row in cells],
+        text=[[_told(*cell) for cell in row] for row in cells],
         texttemplate="%{text}",
+        textfont={"size": 16},
         hovertemplate="%{y} by %{x}: %{text}<extra></extra>",
         zmin=0,
         zmax=len(_STATES) - 1,
@@ -39,7 +41,7 @@ def matrix(attempts: pandas.DataFrame) -> Any:
     made = go.Figure(heat, layout=layout(Panel("Who reached whom: ✓ denied, each with its control", "", "")))
     made.update_xaxes(title_text="road, and attempts", side="top", type="category")
     made.update_yaxes(title_text="who tries → whose it is", type="category", autorange="reversed", rangemode="normal")
-    return made.update_layout(showlegend=False, height=200 + 60 * len(pairs), margin_t=130)
+    return made.update_layout(showlegend=False, height=200 + 70 * len(pairs), margin_t=130)
 
 
 def wall(creates: pandas.DataFrame, hard: int) -> Any:
@@ -57,7 +59,7 @@ def wall(creates: pandas.DataFrame, hard: int) -> Any:
         "name": "refused (403)",
     }
     made.add_scatter(
-        y=creates["created"][refused].tolist(), marker={"color": COLOURS[1], "symbol": "x", "size": 9}, **points
+        y=creates["created"][refused].tolist(), marker={"color": COLOURS[1], "symbol": "x", "size": 6}, **points
     )
     made.add_hline(y=hard, line={"color": COLOURS[6], "dash": "dash"}, annotation_text=f"quota: {hard}")
     return made.update_xaxes(title_text="answers, in the order they came")
@@ -72,13 +74,21 @@ def neighbour(latencies: Mapping[str, pandas.Series[float]]) -> Any:
         times = sorted(found)
         shares = [100 * (place + 1) / len(times) for place in range(len(times))]
         made.add_scatter(x=times, y=shares, mode="lines", name=name, line={"color": COLOURS[number], "width": 4})
-    return made.update_xaxes(title_text="answered within, ms", type="log")
+    return made.update_xaxes(title_text="answered within, ms", type="log", tickvals=_TICKS)
 
 
 def _pairs(attempts: pandas.DataFrame) -> list[tuple[str, str]]:
     return list(dict.fromkeys(zip(attempts["actor"], attempts["owner"], strict=True)))
 
 
-def _cell(attempts: pandas.DataFrame, pair: tuple[str, str], road: str) -> tuple[str, int]:
+def _cell(attempts: pandas.DataFrame, pair: tuple[str, str], road: str) -> tuple[str, int, int]:
+    """(the worst that came of them, how many came to that, all)."""
     mine = attempts[(attempts["actor"] == pair[0]) & (attempts["owner"] == pair[1]) & (attempts["road"] == road)]
-    return max(mine["verdict"], key=_STATES.index, default="denied"), len(mine)
+    worst = max(mine["verdict"], key=_STATES.index, default="denied")
+    return worst, int((mine["verdict"] == worst).sum()), len(mine)
+
+
+def _told(state: str, worst: int, all_: int) -> str:
+    if not all_:
+        return ""
+    return f"{_SIGNS[state]}<br>{all_ if worst == all_ else f'{worst} of {all_}'}"

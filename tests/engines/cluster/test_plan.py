@@ -104,6 +104,7 @@ def test_the_order_can_work(place: Where) -> None:
         ("cert-manager", "roots"),
         ("roots", "istiod"),  # Istio reads cacerts once, when it starts
         ("istio-base", "istiod"),
+        ("istio-cni", "istiod"),
         ("istiod", "istio-ingressgateway"),
         ("istiod", "net-istio"),
         ("knative-crds", "knative"),

@@ -152,7 +152,10 @@ def test_the_heat_map_shows_the_worst_of_each_cell_and_marks_what_is_not_isolate
     ]
     drawn = figures.matrix(matrix.frame(every)).data[0]
     assert list(drawn.x) == ["network", "web", "egress"] and list(drawn.y) == [f"{B} → {A}", f"{A} → {B}"]
-    assert [list(row) for row in drawn.text] == [["✓<br>1", "✕<br>2", "not isolated<br>1"], ["✓<br>1", "✓<br>1", ""]]
+    assert [list(row) for row in drawn.text] == [
+        ["✓<br>1", "✕<br>1 of 2", "not<br>isolated<br>1"],
+        ["✓<br>1", "✓<br>1", ""],
+    ]
 
 
 def test_a_road_there_is_not_is_told_with_those_there_are() -> None:

@@ -35,11 +35,11 @@ def failed(found: dict[str, Round]) -> list[str]:
     [
         ({}, []),
         ({LIMITED: Round(requests(6, s200=99, s503=1), requests(5, s200=55, s429=445), 5)}, ["tenant-a's failures in the flood, with the policies"]),
-        ({LIMITED: Round(requests(6, s200=100), requests(5, s200=70, s429=430), 5)}, ["tenant-b's that pass"]),
+        ({LIMITED: Round(requests(6, s200=100), requests(5, s200=71, s429=429), 5)}, ["tenant-b's that pass"]),
         ({LIMITED: Round(requests(6, s200=100), requests(5, s429=500), 5)}, ["tenant-b's that pass"]),
         ({LIMITED: Round(requests(6, s200=100), requests(5, s200=55, s429=440, s0=5), 5)}, ["tenant-b's that are refused"]),
-        ({LIMITED: Round(requests(11, s200=100), requests(5, s200=55, s429=445), 5)}, ["tenant-a's latency with the policies"]),
-        ({FREE: Round(requests(7, s200=100), requests(5, s200=500), 5)}, ["tenant-a's latency without"]),
+        ({LIMITED: Round(requests(16, s200=100), requests(5, s200=55, s429=445), 5)}, ["tenant-a's latency with the policies"]),
+        ({FREE: Round(requests(17, s200=100), requests(5, s200=500), 5)}, ["tenant-a's latency without"]),
     ],
 )  # fmt: skip
 def test_each_claim_fails_by_itself(changed: dict[str, Round], wrong: list[str]) -> None:

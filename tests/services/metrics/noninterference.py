@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from iiab_lab.services.metrics.confine import query
+from iiab_lab.services.metrics.confine import Unconfinable, query
 
 from .prometheus import Prometheus
 from .queries import RECORDED
@@ -25,16 +25,29 @@ class Trial:
 
     def check(self, text: str) -> None:
         text = re.sub(r"NOW-(\d+)", lambda back: str(self._everybody.now - int(back[1])), text)
-        confined = query(text, _MINE)
+        try:
+            confined = query(text, _MINE)
+        except Unconfinable:  # Prometheus refuses it too
+            assert not self._alone.query(text)[0], text
+            self.seen.update(("asked", "refused"))
+            return
         done, found = self._everybody.query(confined)
         assert "secret-theirs" not in json.dumps(found) and "secret-others" not in json.dumps(found), confined
+        if any(name in text for name in RECORDED):
+            # Rules go on being evaluated, by each Prometheus at its own moments: only whose results come through is compared.
+            foreign = [name for name in ("theirs", "others") if name not in text and name in json.dumps(found)]
+            assert not foreign, (text, confined, found)
+        else:
+            self._compare(text, confined, done, found)
+        self._count(text, done, found)
+
+    def _compare(self, text: str, confined: str, done: bool, found: Any) -> None:
         done_alone, found_alone = self._alone.query(confined)
         assert done == done_alone and (not done or _same(found, found_alone)), (text, confined, found, found_alone)
-        if "absent" not in text and not any(name in text for name in RECORDED):
+        if "absent" not in text:
             # On nobody's series but one's own, being confined changes nothing. (What absent() tells has the label.)
             meant, own = self._alone.query(text)
             assert meant == done and (not done or _same(found, own)), (text, confined, found, own)
-        self._count(text, done, found)
 
     def _count(self, text: str, done: bool, found: Any) -> None:
         self.seen["asked"] += 1

@@ -84,7 +84,7 @@ def running(folder: Path, namespaces: Sequence[str], now: int) -> Iterator[Prome
             "honor_labels": True,
             "static_configs": [{"targets": [source], "labels": {"instance": "page"}}],
         }
-        config = {"global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"}, "rule_files": ["rules.yml"]}
+        config = {"global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"}, "rule_files": ["rules.yml"]}
         folder.mkdir()
         (folder / "prometheus.yml").write_text(json.dumps({**config, "scrape_configs": [scrape]}))
         (folder / "rules.yml").write_text(_RULES)

@@ -16,7 +16,7 @@ _CALLS = {
     "series by their namespace": f"query?query=count by (namespace) ({_ONE})",
     "series by any namespace": 'query?query=count by (namespace) ({namespace=~".+"})',
     "series of either": f'query?query={{namespace="none"}} or count by (namespace) ({_ONE})',
-    "series a minute ago": f"query?query=count by (namespace) (count_over_time({_ONE}[1m:1s] offset 1s))",
+    "series of the last minute": f"query?query=count by (namespace) (last_over_time({_ONE}[1m]))",
     "the values of a label": "label/namespace/values?",
     "a listing of series": f"series?match[]={_ONE}",
 }
