@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from iiab_lab.engines.cluster import lifecycle, plan, runner, tools
+from iiab_lab.cli import app
+from iiab_lab.engines.cluster import lifecycle, plan, preflight, runner, tools
 from iiab_lab.engines.cluster.record import Record
 from iiab_lab.engines.cluster.steps import steps
 from iiab_lab.engines.cluster.where import Where
@@ -95,7 +97,7 @@ def test_a_second_time_changes_nothing(fakes: Fakes, kind: Where) -> None:
     fakes.forget()
     assert up(fakes, kind) == first
     assert fakes.lines(CHANGES) == []
-    assert len(fakes.lines(r"kubectl .* wait ")) == sum(len(step.waits) for step in steps(kind))
+    assert len(fakes.lines(r"kubectl .* (wait|rollout status) ")) == sum(len(step.waits) for step in steps(kind))
 
 
 def test_a_step_whose_release_moved_on_is_done_again_and_no_other(
@@ -127,7 +129,7 @@ def test_from_goes_on_at_a_step(fakes: Fakes, kind: Where) -> None:
     up(fakes, kind)
     fakes.forget()
     up(fakes, kind, start="models")
-    assert len(fakes.lines(r"kubectl .* wait ")) == 2, "for each model one"
+    assert len(fakes.lines(r"kubectl .* wait ")) == 2  # the models of tenant-a and tenant-c
     with pytest.raises(UsageError, match="--from one of: cluster, images"):
         up(fakes, kind, start="nowhere")
 
@@ -220,7 +222,7 @@ def test_what_broke_off_is_undone_too(fakes: Fakes, context: Where) -> None:
     fakes.forget()
     lifecycle.down(context.home, silent)
     assert fakes.lines("helm uninstall")[0].startswith("helm uninstall istiod")
-    assert len(fakes.lines("helm uninstall")) == 3  # istiod, istio-base, cert-manager
+    assert len(fakes.lines("helm uninstall")) == 4  # istiod, istio-cni, istio-base, cert-manager
 
 
 def test_a_down_that_fails_goes_on_where_it_was(fakes: Fakes, context: Where) -> None:
@@ -309,3 +311,28 @@ def test_preload_pulls_every_image_and_stops_there(fakes: Fakes, kind: Where, mo
     assert {"quay.example/one:1", "two@sha256:ab", "three:3", "redis:8.2.4-alpine3.22"} <= set(pulled)
     assert not [image for image in pulled if image.startswith("iiab-lab/")]
     assert fakes.lines("helm upgrade") == []
+
+
+def test_the_command_line_brings_it_up_tells_of_it_and_takes_it_away(
+    fakes: Fakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bar in ("_INSTANCES", "_WATCHES", "_DISK_GIB"):
+        monkeypatch.setattr(preflight, bar, 0)
+    home = tmp_path / "home"
+    environment = {"IIAB_HOME": str(home), "IIAB_PORTS": "auto"}
+
+    def iiab(*words: str) -> Any:
+        done = CliRunner().invoke(app, words, env=environment)
+        assert done.exit_code == 0 and done.exception is None, done.output
+        return done
+
+    status = json.loads(iiab("up", "--engine", "cluster", "--json").stdout)
+    assert status["engine"] == "cluster" and status["ready"]
+    fakes.answer("^kind get clusters", "iiab\n")
+    assert json.loads(iiab("status", "--json").stdout) == status
+    again = iiab("up", "--engine", "cluster")
+    assert "nothing changed" in again.output and len(fakes.lines("kind create")) == 1
+    refused = CliRunner().invoke(app, ["up"], env=environment)
+    assert isinstance(refused.exception, UsageError) and "is on a cluster" in str(refused.exception)
+    iiab("down")
+    assert len(fakes.lines("kind delete")) == 1 and not (home / "status.json").exists()
