@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 # jsonschema, which papermill, nbformat and Plotly's widgets load, imports this parser of international resource
@@ -122,6 +123,17 @@ _WHERE = {
     "who_may_call": ".mesh_access",
 }
 __all__ = [*_WHERE]
+
+
+class _Names(ModuleType):
+    """Where a module and what it holds have one name, it is what it holds: importing `iiab_lab.audit` leaves `audit` a function."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _WHERE and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Names
 
 
 def __getattr__(name: str) -> Any:

@@ -137,7 +137,7 @@ def test_a_caller_past_the_gateways_is_a_row_of_its_own(
     assert [(one["decision"], one["layer"], one["tenant"], one["actor_tenant"]) for one in rows] == [
         ("denied", "sidecar", "tenant-a", "tenant-b")
     ]
-    assert rows[0]["policy"] == "NetworkPolicy tenant-a/default-deny,what-is-needed"
+    assert rows[0]["policy"] == "NetworkPolicy tenant-a/default-deny, tenant-a/what-is-needed"
 
 
 def test_the_api_server_and_the_services_say_who_it_was(lab: Lab, target: Target, tokens: dict[str, str]) -> None:

@@ -63,7 +63,14 @@ def publish_another(admin: Management) -> None:
         admin.remove(other)
 
 
-@pytest.mark.parametrize("change", [rotate, change_limits, publish_another, new_version, change_path])
+@pytest.mark.parametrize(
+    "change",
+    [
+        rotate,
+        change_path,
+        *(pytest.param(one, marks=pytest.mark.soak) for one in (change_limits, publish_another, new_version)),
+    ],
+)
 def test_no_request_fails(lab: Lab, admin: Management, key: str, change: Callable[[Management], None]) -> None:
     call = prediction(lab.url("gateway"), {"Host": HOST, "x-api-key": key}, "/busy")
     changing = threading.Thread(target=change, args=(admin,))

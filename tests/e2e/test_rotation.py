@@ -7,6 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import jwt
+import pytest
 import requests
 
 from iiab_lab.target import Target
@@ -21,6 +22,7 @@ def kid(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
 
 
+@pytest.mark.soak
 def test_a_key_is_turned_over_with_no_request_failed(lab: Lab, tokens: dict[str, str]) -> None:
     target, tenant = Target.connect(home=lab.home), "tenant-a"
     url, old = lab.url("gateway") + PREDICT, tokens[tenant]

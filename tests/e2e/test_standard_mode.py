@@ -69,6 +69,7 @@ def test_it_predicts_through_both_tiers(served: Lab, tokens: dict[str, str]) -> 
     assert refused.status_code == 401
 
 
+@pytest.mark.soak
 def test_its_pod_is_measured(served: Lab) -> None:
     (pod,) = eventually(lambda: listed(served, PODS + SELECTED), 60)
     used = {container["name"]: container["usage"] for container in pod["containers"]}
@@ -80,6 +81,7 @@ def test_its_pod_is_measured(served: Lab) -> None:
     assert int(node["usage"]["cpu"].removesuffix("n")) > 0
 
 
+@pytest.mark.soak
 def test_its_autoscaler_finds_a_metric(served: Lab) -> None:
     def active() -> dict[str, Any] | None:
         status = read(served, "hpa", f"{NAME}-predictor").get("status") or {}

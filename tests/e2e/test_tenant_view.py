@@ -74,7 +74,7 @@ def test_a_tenant_reads_its_own_logs_and_its_own_part_of_the_audit_trail(
     told = own.audit(limit=1000)
     assert set(told["actor_tenant"]) == {"", "tenant-a"} and "tenant-b" not in set(told["actor"])
     eventually(lambda: "tenant-b" in set(others.audit(limit=1000)["actor"]))
-    assert set(others.audit(limit=1000).query("tenant == 'tenant-a'")["actor"]) <= {"tenant-b"}
+    assert set(others.audit(limit=1000).query("tenant == 'tenant-a'")["actor_tenant"]) <= {"tenant-b"}
     assert any(line.startswith("sklearn-iris-predictor") for line in own.logs("sklearn-iris", 5))
     assert not [line for line in others.logs(lines=5) if "sklearn-iris-predictor" in line]
     with pytest.raises(LabError, match="tenant's view"):

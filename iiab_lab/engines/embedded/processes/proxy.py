@@ -8,6 +8,7 @@ they were, so that a restart finds what is in force.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import shutil
@@ -116,6 +117,8 @@ class FileProxy:
     def remove(self, pod: Key) -> None:
         self._envoys.pop(pod, None)
         shutil.rmtree(self._root / pod.namespace / pod.name, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it has others, or none ever
+            (self._root / pod.namespace).rmdir()
         admin_socket(self._run, pod).unlink(missing_ok=True)
 
     def _envoy(self, pod: Key) -> _Envoy:

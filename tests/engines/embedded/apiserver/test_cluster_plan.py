@@ -33,7 +33,7 @@ def read_by_kubectl(on: str) -> list[Command]:
     ]
 
 
-@EACH
+@pytest.mark.parametrize("on", ["kind", pytest.param("context", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("tool", KUBECTL)
 def test_everything_is_applied_in_the_plans_order_and_undone_again(
     server: Running, tool: str, on: str, tmp_path: Path
