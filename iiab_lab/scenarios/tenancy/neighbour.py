@@ -37,7 +37,6 @@ _HEADER = "x-ratelimit-limit"
 ALONE, LIMITED, FREE = "alone", "flood, with the policies", "flood, without"
 _REFUSED = (429, 503)
 _LOOK, _QUIET, _PATIENCE = 0.05, 0.25, 60.0
-_KEPT, _LOST = 3.0, 3.0
 _WARM = 1.0  # seconds of flood before anything is measured
 
 
@@ -139,7 +138,8 @@ class Neighbours:
 
 
 def add(report: Report, target: Target, seconds: float = 5.0) -> None:
-    """Adds the counts and the latencies as checks, frames["neighbour"] and figures["neighbour"]."""
+    """Adds the counts as checks; the latencies, which are this machine's too, as frames["neighbour"] and figures["neighbour"].
+    `make bench` measures them by turns."""
     with Neighbours(target) as both:
         rounds = {ALONE: both.round(seconds, flood=False), FREE: both.round(seconds)}
         both.limited(True)
@@ -150,7 +150,7 @@ def add(report: Report, target: Target, seconds: float = 5.0) -> None:
 
 
 def _checked(report: Report, rounds: dict[str, Round], limit: int) -> None:
-    alone, limited, free = (rounds[name] for name in (ALONE, LIMITED, FREE))
+    limited = rounds[LIMITED]
     sent, most = len(limited.flood), limit * (math.ceil(limited.seconds) + 2)
     flood = f"{sent} of {NOISY} in {limited.seconds:.0f} s, {TIMES} times its limit of {limit} a second"
     report.add(f"{VICTIM}'s failures in the flood, with the policies", 0, limited.failed, not limited.failed, flood)
@@ -158,12 +158,6 @@ def _checked(report: Report, rounds: dict[str, Round], limit: int) -> None:
     report.add(f"{NOISY}'s that pass", f"≤ {most}", limited.passed, 0 < limited.passed <= most, flood)
     held = limited.refused == sent - limited.passed
     report.add(f"{NOISY}'s that are refused", sent - limited.passed, limited.refused, held, _statuses(limited))
-    kept, lost = limited.latency() / alone.latency(), free.latency() / limited.latency()
-    medians = ", ".join(f"{name}: {one.latency():.1f} ms" for name, one in rounds.items())
-    report.add(
-        f"{VICTIM}'s latency with the policies", f"≤ {_KEPT:.0f} × alone", f"{kept:.1f} ×", kept <= _KEPT, medians
-    )
-    report.add(f"{VICTIM}'s latency without", f"≥ {_LOST:.0f} × with them", f"{lost:.1f} ×", lost >= _LOST, medians)
 
 
 def _statuses(one: Round) -> str:

@@ -26,7 +26,7 @@ def rounds(**other: Round) -> dict[str, Round]:
 def failed(found: dict[str, Round]) -> list[str]:
     report = Report("tenancy", "embedded")
     neighbour._checked(report, found, 10)
-    assert len(report.checks) == 5
+    assert len(report.checks) == 3
     return [check.name for check in report.checks if not check.passed]
 
 
@@ -38,8 +38,6 @@ def failed(found: dict[str, Round]) -> list[str]:
         ({LIMITED: Round(requests(6, s200=100), requests(5, s200=71, s429=429), 5)}, ["tenant-b's that pass"]),
         ({LIMITED: Round(requests(6, s200=100), requests(5, s429=500), 5)}, ["tenant-b's that pass"]),
         ({LIMITED: Round(requests(6, s200=100), requests(5, s200=55, s429=440, s0=5), 5)}, ["tenant-b's that are refused"]),
-        ({LIMITED: Round(requests(16, s200=100), requests(5, s200=55, s429=445), 5)}, ["tenant-a's latency with the policies"]),
-        ({FREE: Round(requests(17, s200=100), requests(5, s200=500), 5)}, ["tenant-a's latency without"]),
     ],
 )  # fmt: skip
 def test_each_claim_fails_by_itself(changed: dict[str, Round], wrong: list[str]) -> None:
