@@ -129,8 +129,7 @@ def _renew_workload(target: Target, name: str, namespace: str, timeout: float) -
     if not (before := shown()):
         raise UsageError(f"The Pod {namespace}/{name} is not in the mesh.", "name one with an istio-proxy")
     annotations = {"metadata": {"annotations": {_ANNOTATION: str(time.time_ns())}}}
-    headers = {"Content-Type": "application/merge-patch+json"}
-    kube.raw("PATCH", kube.path("v1", "Pod", namespace, name), json=annotations, headers=headers)
+    kube.merge("v1", "Pod", name, namespace, annotations)
     while (after := shown()) in ("", before):
         if time.monotonic() - began > timeout:
             raise NotReady(f"The proxy of {namespace}/{name} shows its old certificate.", "look at: iiab status")

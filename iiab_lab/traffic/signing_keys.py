@@ -15,7 +15,6 @@ from ..target import Target
 from .identity import ADMIN, require_tenant
 
 _NAMESPACE, _SUFFIX = "identity", ".pem"
-_MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 def ids(target: Target, tenant: str) -> list[str]:
@@ -45,5 +44,4 @@ def retire(target: Target, tenant: str) -> list[str]:
 
 
 def _patch(target: Target, data: dict[str, Any]) -> None:
-    path = target.kube.path("v1", "Secret", _NAMESPACE, SECRET)
-    target.kube.raw("PATCH", path, json={"data": data}, headers=_MERGE)
+    target.kube.merge("v1", "Secret", SECRET, _NAMESPACE, {"data": data})

@@ -22,7 +22,6 @@ from .predictions import latencies, prediction
 API, NAMESPACE, SELECTOR = "gateway.networking.k8s.io/v1", "tenant-a", "bench=routes"
 SIZES, CHANGES, AT_ONCE = (10, 100, 1000), 100, 8
 PLAN = "warm=closed:4:1s,most=closed:4:5s,constant:300:8s"
-PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
 def rows(lab: Lab, table: Table) -> None:
@@ -77,7 +76,7 @@ class Edge:
     def change(self, where: str) -> float:
         """Seconds from sending a change of one route to the first answer of the edge that shows it."""
         body, began = {"spec": {"rules": self.redirecting(where)}}, time.perf_counter()
-        self._kube.raw("PATCH", f"{self._path}/bench-0000", json=body, headers=PATCH)
+        self._kube.merge(API, "HTTPRoute", "bench-0000", NAMESPACE, body)
         while where not in self._probe():
             pass
         return time.perf_counter() - began

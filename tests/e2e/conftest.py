@@ -17,6 +17,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
+@pytest.fixture(scope="session")
+def target(lab: Lab) -> Target:
+    return Target.connect(home=lab.home)
+
+
 @pytest.fixture(scope="module")
 def fresh_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with running(tmp_path_factory.mktemp("fresh") / "home") as lab:
@@ -24,9 +29,8 @@ def fresh_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def without_network_policies(lab: Lab) -> Iterator[None]:
+def without_network_policies(target: Target) -> Iterator[None]:
     """tenant-a's are set aside meanwhile."""
-    target = Target.connect(home=lab.home)
     kind = ("networking.k8s.io/v1", "NetworkPolicy")
     for one in target.kube.list(*kind, "tenant-a"):
         target.kube.delete(*kind, one["metadata"]["name"], "tenant-a")

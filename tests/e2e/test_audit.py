@@ -84,11 +84,6 @@ KINDS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def target(lab: Lab) -> Target:
-    return Target.connect(home=lab.home)
-
-
 def send(lab: Lab, url: str, kind: Kind, tokens: dict[str, str]) -> str:
     """→ the request's id."""
     authorization = {"Authorization": f"Bearer {tokens[kind.token]}"} if kind.token else {}

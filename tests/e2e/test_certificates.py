@@ -28,11 +28,6 @@ SCRAPED = 'min_over_time(up{job="podMonitor/monitoring/model-servers/0",pod=~"sk
 
 
 @pytest.fixture
-def target(lab: Lab) -> Target:
-    return Target.connect(lab.home)
-
-
-@pytest.fixture
 def busy(target: Target) -> Iterator[Callable[[int], Load]]:
     client = InferenceClient(target, token(target, "tenant-a"), tls=True)
 

@@ -25,11 +25,6 @@ COLUMN, INGRESS = "tenant-a/sklearn-iris", "istio-system/istio-ingressgateway"
 
 
 @pytest.fixture
-def target(lab: Lab) -> Target:
-    return Target.connect(home=lab.home)
-
-
-@pytest.fixture
 def put(target: Target) -> Iterator[Any]:
     """Writes an object of tenant-a that is gone again after the test."""
     made: list[tuple[str, str, str]] = []

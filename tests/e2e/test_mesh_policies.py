@@ -28,11 +28,6 @@ COLUMNS = {MODEL: "tenant-a/sklearn-iris", TIER_2: "istio-system/istio-ingressga
 
 
 @pytest.fixture
-def target(lab: Lab) -> Target:
-    return Target.connect(home=lab.home)
-
-
-@pytest.fixture
 def put(target: Target) -> Iterator[Any]:
     """Writes a policy that is gone again after the test."""
     made: list[tuple[str, str, str]] = []

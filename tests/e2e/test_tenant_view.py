@@ -18,11 +18,6 @@ HOST = "metrics.inference-in-a-box"
 ALL = 'count by (namespace) ({__name__=~".+"})'
 
 
-@pytest.fixture(scope="module")
-def target(lab: Lab) -> Target:
-    return Target.connect(home=lab.home)
-
-
 def test_a_tenant_sees_its_own_series_and_nothing_else(lab: Lab, target: Target, tokens: dict[str, str]) -> None:
     wanted = {"tenant-a", "istio-system", "identity"}
     eventually(lambda: wanted <= {labels.get("namespace") for labels, _ in Prometheus(target).series(ALL)})

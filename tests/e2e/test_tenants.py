@@ -34,11 +34,10 @@ NAME, MODEL = "zephyr", "zephyr-wine"
 WINE = [[13.2, 1.78, 2.14, 11.2, 100, 2.65, 2.76, 0.26, 1.28, 4.38, 1.05, 3.4, 1050]]
 
 
-@pytest.fixture
-def target(lab: Lab) -> Iterator[Target]:
-    found = Target.connect(home=lab.home)
-    yield found
-    remove_tenant(found, NAME)
+@pytest.fixture(autouse=True)
+def gone(target: Target) -> Iterator[None]:
+    yield
+    remove_tenant(target, NAME)
 
 
 def manifest() -> str:

@@ -21,7 +21,6 @@ CLIENTS_TLS = (*CLIENTS[:2], "ai-inference-gateway-https", CLIENTS[3])
 TRAFFIC = ("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy", "edge-traffic", "envoy-gateway-system")
 AUTHORIZATION = ("security.istio.io/v1", "AuthorizationPolicy")
 EDIT = ("rbac.authorization.k8s.io/v1", "ClusterRole", "iiab-platform-edit", "")
-MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 class Mutation(NamedTuple):
@@ -238,7 +237,7 @@ def switched_off(target: Target, mutation: Mutation) -> Iterator[None]:
     elif mutation.change is None:
         kube.raw("DELETE", path)
     else:
-        kube.raw("PATCH", path, data=json.dumps(changed(target, before, mutation.change)), headers=MERGE)
+        kube.merge(api_version, kind, name, namespace, changed(target, before, mutation.change))
     try:
         yield
     finally:

@@ -24,11 +24,8 @@ class Kube:
         labels = ({"iiab.lab/tenant": f"tenant-{letter}"} for letter in "abc")
         return [{"metadata": {"name": "x", "labels": one}} for one in labels]
 
-    def path(self, *_: str) -> str:
-        return "/x"
-
-    def raw(self, *_: str, json: Any, **__: Any) -> None:
-        self.patched.append({name: bool(value) for name, value in json["data"].items()})
+    def merge(self, *given: Any) -> None:
+        self.patched.append({name: bool(value) for name, value in given[-1]["data"].items()})
 
 
 def target(names: tuple[str, ...] | None = NAMES) -> Any:

@@ -20,7 +20,6 @@ PLACES = {
     "kind": steps(Where(Path("/home/learner/.iiab"))),
     "context": steps(Where(Path("/home/learner/.iiab"), context="lab", registry="images.example.com/lab")),
 }
-EACH = pytest.mark.parametrize("on", PLACES)
 
 
 def read_by_kubectl(on: str) -> list[Command]:

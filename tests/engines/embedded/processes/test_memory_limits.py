@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,6 +18,7 @@ from iiab_lab.engines.embedded.processes.machine import Machine
 from iiab_lab.engines.embedded.processes.memory_limits import Limited, MemoryLimits
 
 from .house import until
+from .started import Start, started
 from .test_machine import on_machine
 
 MIB = 1 << 20
@@ -38,29 +36,10 @@ HALVES = "hold(50)\nif not os.fork(): hold(50); say()\nsignal.pause()"
 SHARED = "hold(100)\nif not os.fork(): say()\nsignal.pause()"
 
 
-def end(session: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(session, signal.SIGKILL)
-
-
-Start = Callable[[str], tuple[int, int]]
-
-
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Runs a program in a session of its own → (its pid, the pid that it says once it holds what it wants)."""
-    with contextlib.ExitStack() as stack:
-
-        def run(code: str) -> tuple[int, int]:
-            argv = [sys.executable, "-c", PRELUDE + code]
-            process = stack.enter_context(
-                subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
-            )
-            stack.callback(end, process.pid)
-            assert process.stdout
-            return process.pid, int(process.stdout.readline())
-
-        yield run
+    with started(PRELUDE) as start:
+        yield start
 
 
 def dead(pid: int) -> bool:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psutil
 import pytest
 
 from iiab_lab.engines.embedded.objects.sandbox import Usage
 from iiab_lab.engines.embedded.processes.usage import Meter, Running
+
+from .started import Start, started
 
 PRELUDE = """
 import os, signal, time
@@ -35,25 +36,11 @@ os.wait(); wait()
 BIG = "held = bytearray(os.urandom(1)) * 100_000_000\npid = os.fork()\nif not pid: say(os.getpid())\nwait()"
 NESTED = "pid = os.fork()\nif not pid: os.setsid(); burn(); say(os.getpid())\nwait()"
 
-Start = Callable[[str], tuple[int, int]]
-
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Runs a program in a session of its own → (its pid, the pid that it says once it is there)."""
-    with contextlib.ExitStack() as stack:
-
-        def run(code: str) -> tuple[int, int]:
-            argv = [sys.executable, "-c", PRELUDE + code]
-            process = stack.enter_context(
-                subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
-            )
-            stack.callback(os.killpg, process.pid, signal.SIGKILL)
-            assert process.stdout
-            said = int(process.stdout.readline())
-            return process.pid, said
-
-        yield run
+    with started(PRELUDE) as start:
+        yield start
 
 
 def running(pid: int, container: str = "main", ago: float = 100.0, uid: str = "pod") -> Running:
