@@ -1,12 +1,15 @@
 """The platform's audit stream → a DataFrame of who did what and how it was decided; and whether the stream is as it was written.
 
-It is read where it lies, so only whoever owns the platform's home can: `folder` names a copy of it elsewhere.
+It is read where it lies, by whoever owns the platform's home. Of a cluster the management service gives the admin a copy;
+`folder` names a copy that somebody has.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     import pandas
 
     from .services.audit.verify import Verdict
+    from .traffic.management import Management
 
 _CONTROLS = Path(__file__).parent / "scenarios" / "security" / "controls.yaml"
 _CLAIMS = Path("volumes") / "audit"
@@ -76,19 +80,22 @@ def audit(
     from .services.audit.requests import COLUMNS
 
     query = Query(tenant, actor, decision, since, request_id).check()
-    rows = newest(stream_of(target, folder), query, limit, hops)
+    with stream_of(target, folder) as stream:
+        rows = newest(stream, query, limit, hops)
     frame = pandas.DataFrame(rows, columns=list(COLUMNS))
     frame["time"] = pandas.to_datetime(frame["time"], utc=True, errors="coerce", format="ISO8601")
     return frame
 
 
 def verify_audit(target: Target | None = None, *, folder: str | Path = "") -> Verdict:
-    """Reads every record. Raises NotRunning where there is no stream."""
+    """Reads every record; of a cluster the audit service does, which has the key. Raises NotRunning where there is no stream."""
     from .services.audit.verify import verify
 
-    place = stream_of(target, folder)
-    key = (Path(folder) / "key") if folder else place.parent / _KEY
-    return verify(place, bytes.fromhex(key.read_text()) if key.is_file() else None, copy=bool(folder))
+    if not folder and (target := target or Target.connect()).home is None:
+        return _admin(target).audit_verdict()
+    with stream_of(target, folder) as place:
+        key = (Path(folder) / "key") if folder else place.parent / _KEY
+        return verify(place, bytes.fromhex(key.read_text()) if key.is_file() else None, copy=bool(folder))
 
 
 def controls() -> pandas.DataFrame:
@@ -116,20 +123,31 @@ def newest(folder: Path, query: Query, limit: int, hops: bool) -> list[dict[str,
     return rows[-limit:] if limit else []
 
 
-def stream_of(target: Target | None, folder: str | Path = "") -> Path:
-    """Where the stream lies. Raises NotRunning where there is none."""
-    found = Path(folder)
-    if not folder:
-        home = (target or Target.connect()).home
-        if home is None:
-            cure = "copy it: kubectl cp audit/POD:/var/lib/audit/stream FOLDER; then name the folder: --folder FOLDER"
-            raise NotRunning("On a cluster the audit stream lies in the volume of its Pod.", cure)
-        found = home / _CLAIMS / "audit-stream"
+@contextlib.contextmanager
+def stream_of(target: Target | None, folder: str | Path = "") -> Iterator[Path]:
+    """Where the stream lies, or a copy of it, which goes afterwards. Raises NotRunning where there is none."""
+    if folder:
+        yield _whole(Path(folder))
+    elif (target := target or Target.connect()).home:
+        yield _whole(target.home / _CLAIMS / "audit-stream")
+    else:
+        with tempfile.TemporaryDirectory(prefix="iiab-audit-") as copy:
+            _admin(target).audit_copy(Path(copy))
+            yield _whole(Path(copy))
+
+
+def _whole(found: Path) -> Path:
     if not any(found.glob("*.jsonl")):
         raise NotRunning(
             f"There is no audit stream in {found}.", "start the platform: iiab up; or name a copy: --folder FOLDER"
         )
     return found
+
+
+def _admin(target: Target) -> Management:
+    from .traffic.management import Management
+
+    return Management(target)
 
 
 def _moment(since: str) -> datetime | None:

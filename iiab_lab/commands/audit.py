@@ -22,7 +22,8 @@ _COLOURS = {"allowed": "green", "denied": "bold red", "error": "yellow"}
 def show(query: Query, limit: int, hops: bool, as_json: bool, csv: Path | None, folder: Path | None) -> None:
     if csv and not csv.absolute().parent.is_dir():
         raise UsageError(f"There is no folder for {csv}.", f"mkdir -p {csv.parent}")
-    rows = newest(stream_of(None, folder or ""), query.check(), limit, hops)
+    with stream_of(None, folder or "") as stream:
+        rows = newest(stream, query.check(), limit, hops)
     if as_json:
         print(json.dumps(rows, indent=2))
     if csv:

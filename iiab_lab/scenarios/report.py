@@ -24,7 +24,7 @@ class Check:
 
 @dataclass
 class Report:
-    """A scenario's checks, in order, and the frames and figures that show them."""
+    """A scenario's checks, in order, and the frames and figures that show them; what was not tried here, and why."""
 
     scenario: str
     engine: str
@@ -32,6 +32,7 @@ class Report:
     checks: list[Check] = field(default_factory=list)
     frames: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -68,6 +69,7 @@ class Report:
             "passed": self.passed,
             "seconds": round(self.seconds, 3),
             "checks": [vars(check) for check in self.checks],
+            "left_out": self.left_out,
         }
 
     def render(self) -> Any:
@@ -76,7 +78,10 @@ class Report:
 
         count = sum(check.passed for check in self.checks)
         title = f"{self.scenario} on {self.engine}: {count} of {len(self.checks)} checks passed{self._took()}"
-        table = Table("", "check", "expected", "observed", "evidence", title=title, title_justify="left")
+        columns = ("", "check", "expected", "observed", "evidence")
+        table = Table(
+            *columns, title=title, title_justify="left", caption=self._not_tried() or None, caption_justify="left"
+        )
         for check in self.checks:
             mark = "[green]✓[/]" if check.passed else "[bold red]✗[/]"
             table.add_row(mark, check.name, check.expected, check.observed, check.evidence)
@@ -92,7 +97,14 @@ class Report:
         )
         rows = "".join(_row(check) for check in self.checks)
         title = f"{html.escape(self.scenario)}: {count} of {len(self.checks)} checks passed{self._took()}"
-        return f"<p><b>{title}</b></p><table><tr>{head}</tr>{rows}</table>"
+        return f"<p><b>{title}</b></p><table><tr>{head}</tr>{rows}</table><p>{html.escape(self._not_tried())}</p>"
+
+    def _not_tried(self) -> str:
+        """One line for each reason."""
+        reasons: dict[str, list[str]] = {}
+        for name, why in self.left_out.items():
+            reasons.setdefault(why, []).append(name)
+        return "\n".join(f"Not tried here, {why}: {', '.join(names)}" for why, names in reasons.items())
 
     def _took(self) -> str:
         return f" in {self.seconds:.1f} s" if self.seconds else ""

@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 import requests
 
 from ..errors import ApiError, NotReady, TrafficError
+from ..services.audit.copies import unpacked
 from ..services.audit.requests import COLUMNS
+from ..services.audit.verify import Verdict
 from ..target import Target
 from .client import Answer, InferenceClient, Rows
 from .identity import token as token_for
@@ -46,6 +48,10 @@ class Management:
 
     def call(self, method: str, path: str, **options: Any) -> Object:
         """Any route; raises ApiError with what the service said, TrafficError where it said nothing."""
+        found: Object = self._answer(method, path, **options).json()
+        return found
+
+    def _answer(self, method: str, path: str, **options: Any) -> requests.Response:
         if time.monotonic() > self._until:
             self._session.headers["Authorization"] = f"Bearer {token_for(self.target, self.who)}"
             self._until = time.monotonic() + 1800
@@ -55,8 +61,7 @@ class Management:
             raise TrafficError(f"{self._url} did not answer: {error}", "look at: iiab status") from error
         if answer.status_code >= 400:
             raise _refusal(answer)
-        found: Object = answer.json()
-        return found
+        return answer
 
     # Models
 
@@ -156,6 +161,15 @@ class Management:
         frame = pandas.DataFrame(self.call("GET", "/api/audit", params=asked)["requests"], columns=list(COLUMNS))
         frame["time"] = pandas.to_datetime(frame["time"], utc=True, errors="coerce", format="ISO8601")
         return frame
+
+    def audit_copy(self, folder: Path) -> None:
+        """The admin's: the whole stream as it is now, laid down in the folder."""
+        with self._answer("GET", "/api/audit/stream", stream=True) as answer:
+            unpacked(answer.raw, folder)
+
+    def audit_verdict(self) -> Verdict:
+        """The admin's: whether the stream is as it was written, by the service that seals it."""
+        return Verdict(**self.call("GET", "/api/audit/verdict"))
 
 
 @dataclass

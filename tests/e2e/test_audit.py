@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 from datetime import UTC, datetime
@@ -120,6 +121,21 @@ def test_every_request_is_one_row_with_who_what_how_and_why(lab: Lab, target: Ta
     for file in segments(lab.home / "volumes" / "audit" / "audit-stream"):
         content = file.read_text()
         assert not any(part in content for token in tokens.values() for part in token.split("."))
+
+
+def test_of_a_platform_elsewhere_the_admin_is_given_a_copy_and_the_word_of_who_seals_it(
+    lab: Lab, target: Target, tokens: dict[str, str]
+) -> None:
+    since = datetime.now(UTC)
+    sent = send(lab, lab.url("gateway"), KINDS[0], tokens)
+    here = rows_of(target, {sent}, since)
+    there = dataclasses.replace(target, engine="cluster", home=None)
+    found = audit(there, request_id=sent)
+    assert found.to_dict("records") == here.to_dict("records")
+    with tampered_audit(there) as copy:
+        assert "record 5" in str(verify_audit(folder=copy))
+    verdict = verify_audit(there)
+    assert verdict.sealed and not verdict.broken and verdict.seq >= max(here.seq)
 
 
 def test_a_caller_past_the_gateways_is_a_row_of_its_own(

@@ -49,7 +49,8 @@ class Attack:
     """`statuses` are those expected of the attack, `passes` of its control; `layers` who may have decided.
 
     `says` must and `hides` must not stand in the answer or in a log line about it. `metric` is a counter (PromQL, summed)
-    that grows by one per such attack: the evidence where nothing has a request id. `slow` ones run beside the others.
+    that grows by one per such attack: the evidence where nothing has a request id. `slow` ones run beside the others. `shared`
+    ones go for what Pods share where they are processes of one machine; a container of its own keeps nothing from them there.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Attack:
     hides: str = ""
     metric: str = ""
     slow: bool = False
+    shared: bool = False
 
     @property
     def name(self) -> str:

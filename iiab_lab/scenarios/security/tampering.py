@@ -19,7 +19,8 @@ def tampered_audit(target: Target, record: int = 4) -> Iterator[Path]:
     first segment, from 0. Raises NotRunning where there is no stream."""
     with tempfile.TemporaryDirectory(prefix="iiab-audit-") as folder:
         copy = Path(folder) / "stream"
-        shutil.copytree(stream_of(target), copy)
+        with stream_of(target) as stream:
+            shutil.copytree(stream, copy)
         first = segments(copy)[0]
         lines = first.read_bytes().splitlines(keepends=True)
         lines[record] = lines[record].replace(b'"time":"2', b'"time":"3', 1)

@@ -44,13 +44,14 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     alone = _alone(asked.stream)
     limits = Limits(asked.segment_mib << 20, asked.days, asked.total_mib << 20)
-    stream, registry = Stream(asked.stream, sealing_key(asked.seal), limits), CollectorRegistry()
+    seal, registry = sealing_key(asked.seal), CollectorRegistry()
+    stream = Stream(asked.stream, seal, limits)
     if stream.found:
         log.error("the stream is not as it was left: %s", stream.found)
     shipper = Shipper(stream, asked.pods, asked.api, Metrics(registry))
     own = os.environ.get(f"IIAB_PORT_{asked.port}")  # the embedded engine says which port on loopback stands for ours
     host, port = ("127.0.0.1", int(own)) if own else ("0.0.0.0", asked.port)  # noqa: S104 - a container's own namespace
-    door = make_server(host, port, Door(asked.stream, asked.keys, registry), _Server, _Quiet)
+    door = make_server(host, port, Door(asked.stream, seal, asked.keys, registry), _Server, _Quiet)
     threading.Thread(target=door.serve_forever, daemon=True, name="door").start()
     while not stop.wait(_EVERY):
         shipper.look()
@@ -91,7 +92,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--keys", type=Path, default=keys, help="the folder of the identity service's key sets, for tenants' own view"
     )
-    parser.add_argument("--port", type=int, default=8080, help="metrics, and tenants' own view")
+    parser.add_argument("--port", type=int, default=8080, help="metrics, tenants' own view, the admin's copy")
     parser.add_argument("--days", type=float, default=30.0, help="a segment older than this goes")
     parser.add_argument("--total-mib", type=int, default=1024, help="beyond this the oldest segments go")
     parser.add_argument("--segment-mib", type=int, default=16, help="a segment ends after so much, and at midnight UTC")

@@ -1,7 +1,8 @@
-"""A tenant → what the platform has written down of it: its Pods' logs, and its part of the audit stream."""
+"""A tenant → what the platform has written down of it: its Pods' logs, and its part of the audit stream; the admin → all of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -12,6 +13,7 @@ from .platform import POD, Object, Platform
 
 _SECONDS = 30.0
 _PODS = 50
+_PIECE = 1 << 16
 
 
 class Trail:
@@ -30,16 +32,28 @@ class Trail:
         """The caller's token says whose requests they are, to the audit service as it does here."""
         if who.namespace != who.tenant:
             raise Refused(404, "There is no audit trail of this tenant", "a tenant's namespace has the tenant's name")
-        url = self._platform.address("audit", "audit")
+        return self._asked(who, "requests", asked).json()
+
+    def verdict(self, who: Caller) -> Any:
+        return self._asked(who, "verdict").json()
+
+    def stream(self, who: Caller) -> Iterator[bytes]:
+        """A copy of the whole stream, packed, piece by piece."""
+        answer: Iterator[bytes] = self._asked(who, "stream", stream=True).iter_content(_PIECE)
+        return answer
+
+    def _asked(self, who: Caller, page: str, params: dict[str, str] | None = None, stream: bool = False) -> Any:
+        """The audit service's answer; what it refuses is refused here in its words."""
+        url = f"{self._platform.address('audit', 'audit')}/{page}"
         try:
             headers = {"Authorization": f"Bearer {who.token}"}
-            answer = requests.get(f"{url}/requests", params=asked, headers=headers, timeout=_SECONDS)
-            said = answer.json()
+            answer = requests.get(url, params=params, headers=headers, timeout=_SECONDS, stream=stream)
+            said = {} if answer.status_code == 200 else answer.json()
         except (requests.RequestException, ValueError) as error:
             raise Refused(503, "The audit service does not answer", "kubectl get pods -n audit") from error
         if answer.status_code != 200:
             raise Refused(answer.status_code, said["error"], said["details"])
-        return said
+        return answer
 
     def _said(self, pod: Object, lines: int) -> list[str]:
         meta, said = pod["metadata"], []

@@ -1,7 +1,9 @@
-"""What a tenant is told of the stream: its own, and of others no name."""
+"""What a tenant is told of the stream: its own, and of others no name. The admin alone is given all of it."""
 
 from __future__ import annotations
 
+import io
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,20 +16,23 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from prometheus_client import CollectorRegistry
 
+from iiab_lab.services.audit.copies import unpacked
 from iiab_lab.services.audit.door import Door
 from iiab_lab.services.audit.own import rows
-from iiab_lab.services.audit.stream import Limits, Stream
+from iiab_lab.services.audit.stream import HEAD, Head, Limits, Stream
+from iiab_lab.services.audit.verify import verify
 from iiab_lab.services.tokens import AUDIENCE, ISSUER
 
 from .facts import fact
 
 KEY, KEY_OF_B, PLATFORMS = (rsa.generate_private_key(65537, 2048) for _ in range(3))
 A, B = "tenant-a", "tenant-b"
+SEAL = b"k" * 32
 
 
 def stream(folder: Path, segment: int = 1 << 20) -> Path:
     """Who asked whom: both tenants themselves, each the other, and the platform's account."""
-    made = Stream(folder, b"k" * 32, Limits(segment=segment))
+    made = Stream(folder, SEAL, Limits(segment=segment))
     facts = [
         fact(tenant=A, actor=A, actor_tenant=A, resource="/a-own", request_id="1"),
         fact(tenant=B, actor=B, actor_tenant=B, resource="/b-own", request_id="2"),
@@ -68,7 +73,7 @@ def door(tmp_path: Path) -> Callable[..., Any]:
     for name, key in (("tenant-a.jwks", KEY), ("tenant-b.jwks", KEY_OF_B), ("jwks", PLATFORMS)):
         public = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": "k"}
         (tmp_path / name).write_bytes(orjson.dumps({"keys": [public]}))
-    app: Any = Door(stream(tmp_path / "stream"), tmp_path, CollectorRegistry())
+    app: Any = Door(stream(tmp_path / "stream"), SEAL, tmp_path, CollectorRegistry())
 
     def ask(token: str, query: str = "", path: str = "/requests") -> tuple[int, Any]:
         environ: dict[str, Any] = {"QUERY_STRING": query, "PATH_INFO": path}
@@ -104,6 +109,62 @@ def test_a_token_is_told_its_own_tenants_requests_whatever_it_asks(door: Callabl
         == "/b-own"
     )
     assert door("", path="/metrics")[0] == 200 and door(token(), path="/x")[0] == 404
+
+
+ADMIN = {"iss": ISSUER, "tenant": "", "roles": ["admin"], "key": PLATFORMS}
+
+
+def test_the_admin_is_given_a_copy_that_holds_and_the_word_of_who_has_the_key(
+    door: Callable[..., Any], tmp_path: Path
+) -> None:
+    status, body = door(token(**ADMIN), path="/stream")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    unpacked(io.BytesIO(body), copy)
+    found = verify(copy, copy=True)
+    assert status == 200 and (found.broken, found.records, found.sealed) == ("", 6, False)
+    assert {file.name for file in copy.iterdir()} == {file.name for file in (tmp_path / "stream").glob("0*")}
+    said = orjson.loads(door(token(**ADMIN), path="/verdict")[1])
+    assert (said["records"], said["sealed"], said["broken"]) == (6, True, "")
+
+
+def test_a_head_that_was_made_without_the_key_is_told(door: Callable[..., Any], tmp_path: Path) -> None:
+    head = tmp_path / "stream" / HEAD
+    head.write_bytes(Head.load(head.parent, SEAL)._replace(seq=5).dump(b"another"))
+    assert "seal" in orjson.loads(door(token(**ADMIN), path="/verdict")[1])["broken"]
+
+
+@pytest.mark.parametrize("path", ["/stream", "/verdict"])
+@pytest.mark.parametrize(
+    ("who", "expected"),
+    [
+        ({}, 403),
+        ({"roles": ["admin"]}, 403),
+        ({"iss": ISSUER, "tenant": "", "key": PLATFORMS}, 403),
+        ({"iss": ISSUER, "roles": ["admin"]}, 401),
+        ({**ADMIN, "exp": 1}, 401),
+    ],
+)
+def test_nobody_else_is_given_the_whole_of_it(
+    door: Callable[..., Any], path: str, who: dict[str, Any], expected: int
+) -> None:
+    status, body = door(token(**who), path=path)
+    assert status == expected and orjson.loads(body)["details"] and door("", path=path)[0] == 401
+
+
+def test_a_packed_file_is_laid_down_nowhere_else(tmp_path: Path) -> None:
+    made, inside = io.BytesIO(), tmp_path / "inside"
+    inside.mkdir()
+    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+        member = tarfile.TarInfo("../outside")
+        member.size = 1
+        archive.addfile(member, io.BytesIO(b"x"))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    made.seek(0)
+    unpacked(made, inside)
+    assert [file.name for file in inside.iterdir()] == ["outside"] and not (tmp_path / "outside").exists()
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,12 @@ _OF_THE_SERVICE = (
     _admins("GET", "/api/admin/ai-gateway-service", "where the gateway is"),
     _admins("POST", "/api/admin/kubectl", "kubectl, as the service", {"command": "get pods -n tenant-a"}),
     _admins("GET", "/api/tokens", "everybody's tokens"),
+    _admins("GET", "/api/audit/verdict", "whether the audit stream is whole"),
+    Attack(
+        "audit-stream", "tenancy", _FUNCTION, "a copy of everybody's audit stream; its own part it is told",
+        Ask("/api/audit/stream", "GET", "tenant-b", door="management"), (MANAGEMENT,), ("403",),
+        Ask("/api/audit", "GET", "tenant-b", door="management"),
+    ),
 )  # fmt: skip
 
 _OF_KUBERNETES = (

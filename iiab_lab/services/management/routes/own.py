@@ -1,13 +1,14 @@
-"""A tenant's own logs and audit trail."""
+"""A tenant's own logs and audit trail; the admin's copy of the whole stream."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from ..errors import Refused
-from .common import Lab, Namespace, Who
+from .common import Admin, Lab, Namespace, Who
 
 router = APIRouter(prefix="/api", tags=["own"])
 
@@ -34,5 +35,19 @@ def audit(
 ) -> Any:
     """Requests to what is the tenant's, and by the tenant's callers: the newest, oldest first. Of others nothing is named."""
     if who.is_admin:
-        raise Refused(403, "This is a tenant's view", "the admin reads the whole stream: iiab audit")
+        raise Refused(
+            403, "This is a tenant's view", "the admin reads the whole stream: iiab audit, or GET /api/audit/stream"
+        )
     return lab.trail.audit(who, {"decision": decision, "request_id": request_id, "limit": str(limit)})
+
+
+@router.get("/audit/stream")
+def stream(who: Admin, lab: Lab) -> StreamingResponse:
+    """Its segments and its head, as tar.gz: what `iiab audit --folder` and `iiab audit verify --folder` read, unpacked."""
+    return StreamingResponse(lab.trail.stream(who), media_type="application/gzip")
+
+
+@router.get("/audit/verdict")
+def verdict(who: Admin, lab: Lab) -> Any:
+    """Whether every record is as it was written, and the end sealed: by the audit service, which alone has the key."""
+    return lab.trail.verdict(who)
