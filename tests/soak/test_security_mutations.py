@@ -138,8 +138,9 @@ MUTATIONS = {
     "plaintext in the mesh": Mutation(
         ("security.istio.io/v1", "PeerAuthentication", "default", "istio-system"),
         lambda spec: {"mtls": {"mode": "PERMISSIVE"}},
-        ("bypass: sidecar-plaintext", "bypass: activator-plaintext"),
-        ("bypass: tier-2-plaintext", "bypass: sidecar-none", "bypass: sidecar-tenant-b"),
+        ("bypass: activator-plaintext",),
+        # A tenant's NetworkPolicy lets nobody in without a name, either.
+        ("bypass: sidecar-plaintext", "bypass: tier-2-plaintext", "bypass: sidecar-none", "bypass: sidecar-tenant-b"),
     ),
     "whoever may connect may call the model": Mutation(
         (*AUTHORIZATION, "from-the-ingress", "tenant-a"),
