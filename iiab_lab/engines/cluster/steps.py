@@ -85,8 +85,6 @@ class _Maker:
         made = []
         for name, why in FOLDERS:
             objects = render.objects(self._where, manifests() / name)
-            if name == "tenants":
-                objects += render.objects(self._where, render.HERE / "manifests" / "knative-tenants.yaml")
             late = [obj for obj in objects if obj["kind"] == AFTER_JOBS]
             made.append(self._folder("training" if late else name, why, [o for o in objects if o not in late]))
             if late:
