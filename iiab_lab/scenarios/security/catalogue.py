@@ -33,6 +33,7 @@ KINDS = (
 )
 _AT_ONCE = 8
 _ESSENCE = 110
+AUDITED = "audit: requests of this run that the stream holds"
 _SHARED = "a Pod here has a machine's files, programs and loopback to itself"
 
 
@@ -40,6 +41,10 @@ class Tried(NamedTuple):
     attack: Attack
     outcome: Outcome
     control: Outcome
+
+    @property
+    def request_ids(self) -> tuple[str, ...]:
+        return self.outcome.request_ids + self.control.request_ids
 
 
 class Verdict(NamedTuple):
@@ -61,7 +66,8 @@ def attacks(only: Collection[str] = ()) -> list[Attack]:
 def run(target: Target, only: Collection[str] = ()) -> Report:
     """Sends some 400 requests to the platform's own doors, one after the other but for the slow ones; leaves nothing.
 
-    Where Pods are no processes of this machine, what goes for its files is not tried: the Report's `left_out` says so.
+    Where Pods are no processes of this machine, what goes for its files is not tried: the Report's `left_out` says so. After the
+    whole of it, the audit stream is asked for every request that a hop has answered.
     """
     began, since, report = time.monotonic(), time.time() - 1, Report("security", target.engine)
     chosen = [one for one in attacks(only) if target.home or not one.shared]
@@ -73,6 +79,8 @@ def run(target: Target, only: Collection[str] = ()) -> Report:
     grown = counters.grown()
     for one in tried:
         _row(report, one, evidence.about(index, one.outcome.request_ids), _proof(one.attack, tried, grown))
+    if not only:
+        _audited(report, target, since, index.keys() & {key for one in tried for key in one.request_ids})
     report.left_out = {one.name: _SHARED for one in attacks(only) if one not in chosen}
     figures.draw(report, tried, target, (time.time() - since) / 60)
     report.seconds = time.monotonic() - began
@@ -83,6 +91,11 @@ def attack(target: Target, only: Collection[str], until: str = "", seconds: floa
     """`run`, of kinds or names; with `until` ("passed" or "failed"), again until every row has: what was applied is in force a
     moment later. Raises CheckFailed where that moment does not come."""
     return repeated(lambda: run(target, only), until, seconds)
+
+
+def _audited(report: Report, target: Target, since: float, request_ids: Collection[str]) -> None:
+    """What a hop answered is to be in the audit stream, request for request."""
+    report.expect(AUDITED, len(request_ids), lambda: evidence.written(target, since, request_ids), "iiab audit")
 
 
 def _tried(stage: Stage, chosen: Sequence[Attack]) -> list[Tried]:

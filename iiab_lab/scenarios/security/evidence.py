@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from ...audit import audit
 from ...errors import ApiError
 from ...kube import Object
 from ...plots.prometheus import Prometheus
@@ -23,6 +24,7 @@ _DEPTH = {EDGE: 0, TIER_2: 1, ACTIVATOR: 2, SIDECAR: 3}
 _CONTAINERS = ("envoy", "istio-proxy")
 _PASSED = "via_upstream"
 _LOOK, _PATIENCE = 0.1, 3.0
+_ALL = 1_000_000
 _FLUSH = (
     0.25  # proxies write their logs every 100 ms, each in its own time: the hops behind the edge may be later than it
 )
@@ -105,6 +107,17 @@ def indexed(lines: Iterable[Line]) -> dict[str, list[Line]]:
     for line in lines:
         found.setdefault(str(line.fields.get("request_id")), []).append(line)
     return {key: sorted(group, key=lambda line: _DEPTH[line.layer]) for key, group in found.items()}
+
+
+def written(target: Target, since: float, request_ids: Iterable[str]) -> int:
+    """How many of these requests the audit stream holds, once it holds all of them or does not for a while."""
+    wanted, deadline = set(request_ids), time.monotonic() + _PATIENCE
+    while True:
+        rows = audit(target, since=datetime.fromtimestamp(since, UTC).isoformat(), limit=_ALL)
+        found = len(wanted.intersection(rows["request_id"]))
+        if found == len(wanted) or time.monotonic() > deadline:
+            return found
+        time.sleep(_LOOK)
 
 
 def about(index: Mapping[str, Sequence[Line]], request_ids: Iterable[str]) -> list[Line]:

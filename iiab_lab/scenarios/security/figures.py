@@ -33,8 +33,8 @@ DENIALS = " or ".join(
 
 
 def draw(report: Report, tried: Sequence[Tried], target: Target, minutes: float) -> None:
-    """Adds frames["attacks"] and ["denials"], figures["matrix"] and ["denials"]; `tried` in the order of the checks."""
-    report.frames["attacks"] = frame(tried, report.checks)
+    """Adds frames["attacks"] and ["denials"], figures["matrix"] and ["denials"]; `tried` in the order of the first checks."""
+    report.frames["attacks"] = frame(tried, report.checks[: len(tried)])
     report.figures["matrix"] = matrix(report.frames["attacks"])
     report.frames["denials"] = Prometheus(target).range(DENIALS, minutes)
     panel = Panel("Denials at the edge, by reason", DENIALS, "requests per second", minutes)
