@@ -16,7 +16,7 @@ from ..repeat import repeated
 from ..report import Report
 from . import evidence, figures
 from .attack import Attack, Outcome, Send
-from .stage import Stage
+from .stage import CONTAINERS, Stage
 
 KINDS = (
     "jwt",
@@ -66,13 +66,15 @@ def attacks(only: Collection[str] = ()) -> list[Attack]:
 def run(target: Target, only: Collection[str] = ()) -> Report:
     """Sends some 400 requests to the platform's own doors, one after the other but for the slow ones; leaves nothing.
 
-    Where Pods are no processes of this machine, what goes for its files is not tried: the Report's `left_out` says so. After the
+    Where each Pod is a container, what goes for what processes share is not tried: the Report's `left_out` says so. After the
     whole of it, the audit stream is asked for every request that a hop has answered.
     """
     began, since, report = time.monotonic(), time.time() - 1, Report("security", target.engine)
-    chosen = [one for one in attacks(only) if target.home or not one.shared]
-    counters = evidence.Counters(Prometheus(target), [one.metric for one in chosen if one.metric])
     with Stage(target) as stage:
+        listed = attacks(only)
+        report.left_out = {one.name: _SHARED for one in listed if one.shared and stage.confinement == CONTAINERS}
+        chosen = [one for one in listed if one.name not in report.left_out]
+        counters = evidence.Counters(Prometheus(target), [one.metric for one in chosen if one.metric])
         tried = _tried(stage, chosen)
         answered = [key for one in tried for key in one.outcome.request_ids[-1:]]
         index = evidence.indexed(evidence.read(target, since, answered))
@@ -81,7 +83,6 @@ def run(target: Target, only: Collection[str] = ()) -> Report:
         _row(report, one, evidence.about(index, one.outcome.request_ids), _proof(one.attack, tried, grown))
     if not only:
         _audited(report, target, since, index.keys() & {key for one in tried for key in one.request_ids})
-    report.left_out = {one.name: _SHARED for one in attacks(only) if one not in chosen}
     figures.draw(report, tried, target, (time.time() - since) / 60)
     report.seconds = time.monotonic() - began
     return report

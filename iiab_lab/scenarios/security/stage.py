@@ -34,6 +34,8 @@ from .attacks.forged import FORGED, Kit
 VICTIM, HOSTILE = "catalogue-iris", "catalogue-hostile"
 OWNER, STRANGER, ADMIN = "tenant-a", "tenant-b", "admin"
 _STORAGE = "pvc://models/sklearn-iris"
+CONTAINERS = "containers"
+ABSENT, _MISSING = "nothing such in the container", ("FileNotFoundError", "ConnectionRefusedError")
 _GATEWAY = ("envoy-gateway-system", "gateway.envoyproxy.io/owning-gateway-name=ai-inference-gateway")
 # door → namespace, labels, port of the container, and the name that its certificate is asked for by.
 _PODS = {
@@ -263,6 +265,16 @@ class Stage:
             return self.owner.publish(VICTIM, OWNER, externalPath=f"/models/{VICTIM}")
 
     # A hostile one
+
+    @cached_property
+    def confinement(self) -> str:
+        """By the platform's own word, what keeps a model's code from everything else: containers, a kernel's Landlock, none."""
+        return str(Management(self.target).call("GET", "/api/frameworks")["confinement"])
+
+    def confessed(self, said: str) -> str:
+        """A model's word of one try. Of a machine's files and ports a container has none; where the platform's are on this one,
+        a file that is missing was not tried."""
+        return ABSENT if said in _MISSING and not self.target.home else said
 
     def hostile(self, targets: Callable[[Target], Mapping[str, tuple[str, Any]]]) -> dict[str, str]:
         """What a model that was uploaded by a tenant reports of its tries; it is uploaded once, whatever comes of it."""

@@ -71,10 +71,10 @@ class Estate(Stage):
         who.await_ready(name)
         return who.publish(name, tenant, externalPath=f"/models/{name}")
 
-    @cached_property
+    @property
     def confined(self) -> bool:
         """Whether model servers are; where not, a model is the admin's alone to upload."""
-        return bool(Management(self.target).call("GET", "/api/frameworks")["confinement"] != "none")
+        return self.confinement != "none"
 
     def _uploader(self, tenant: str) -> Management:
         return Management(self.target, tenant if self.confined else ADMIN)

@@ -12,11 +12,10 @@ from urllib.parse import urlsplit
 
 from ....target import Target
 from ..attack import CONFINEMENT, MODEL, Ask, Attack, Outcome
-from ..stage import Stage
+from ..stage import ABSENT, Stage
 
 _SOURCE = "CWE-502; API10:2023"
-_ABSENT = "no such file in the container"
-_REFUSED = ("PermissionError", _ABSENT)
+_REFUSED = ("PermissionError", ABSENT)
 
 
 def targets(target: Target) -> dict[str, tuple[str, object]]:
@@ -58,12 +57,8 @@ class Attempt:
     name: str
 
     def __call__(self, stage: Stage) -> Outcome:
-        said = stage.hostile(targets).get(self.name, "not reported")
-        told = f"{said}, says the model of its try: {self.name}"
-        # Of a node's files a container sees none; on a machine that Pods share, a file that is missing was not tried.
-        return Outcome(
-            _ABSENT if said == "FileNotFoundError" and not stage.target.home else said, told, (), CONFINEMENT
-        )
+        said = stage.confessed(stage.hostile(targets).get(self.name, "not reported"))
+        return Outcome(said, f"{said}, says the model of its try: {self.name}", (), CONFINEMENT)
 
 
 def _try(name: str, tries: str, shared: bool = False) -> Attack:
@@ -84,14 +79,14 @@ ATTACKS = (
     _try("write-home", "to write among the platform's files"),
     _try("write-temporary", "to write to /tmp", shared=True),
     _try("link", "to leave a link for somebody else to follow"),
-    _try("api-server", "to connect to the Kubernetes API", shared=True),
-    _try("edge", "to connect to the edge", shared=True),
-    _try("prometheus", "to connect to Prometheus", shared=True),
+    _try("api-server", "to connect to the Kubernetes API"),
+    _try("edge", "to connect to the edge"),
+    _try("prometheus", "to connect to Prometheus"),
     _try("outside", "to connect out of the platform", shared=True),
     _try("udp", "to ask a name server", shared=True),
-    _try("proxy-admin", "to connect to a proxy's admin socket", shared=True),
+    _try("proxy-admin", "to connect to a proxy's admin socket"),
     _try("signal", "to signal its parent", shared=True),
-    _try("environment", "to read its parent's environment", shared=True),
+    _try("environment", "to read its parent's environment"),
     _try("shell", "to start a shell", shared=True),
     Attack(
         "whole", "pickles", _SOURCE, "and afterwards the platform serves as before", Ask(), (MODEL,), ("200",),

@@ -9,13 +9,14 @@ from functools import partial
 
 from ...security.attack import CONFINEMENT, Outcome
 from ...security.attacks.pods import Started
+from ...security.stage import ABSENT, CONTAINERS
 from ..estate import Estate
 from ..row import Attempt, Row
 
 ROAD, EGRESS = "processes", "egress"
 _INITIALIZER = "kserve/storage-initializer"
 _EVERYBODYS = "http://prometheus.monitoring.svc.cluster.local:9090/api/v1/label/namespace/values"
-_REFUSED = ("PermissionError",)
+_REFUSED = ("PermissionError", ABSENT)
 _TRIED = {
     "volumes": "the folder of all volumes",
     "pods": "the folder of all Pods",
@@ -37,7 +38,7 @@ class Confessed(Attempt):
 
     def on(self, estate: Estate) -> Outcome:
         name = "own" if self.actor == self.owner else self.what
-        said = estate.confession[self.actor].get(name, "not reported")
+        said = estate.confessed(estate.confession[self.actor].get(name, "not reported"))
         return Outcome(said, f"{said}, says the model of {self.actor} of its try: {name}", (), CONFINEMENT)
 
 
@@ -63,7 +64,7 @@ def _unconfined(estate: Estate) -> str:
 
 
 def _unguarded(estate: Estate) -> str:
-    return "what leaves a Pod past the proxies meets no NetworkPolicy" if estate.target.engine == "embedded" else ""
+    return "" if estate.confinement == CONTAINERS else "what leaves a Pod past the proxies meets no NetworkPolicy"
 
 
 ROWS = (

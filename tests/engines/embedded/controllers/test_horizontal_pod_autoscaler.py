@@ -73,6 +73,7 @@ async def test_load_adds_pods_and_its_end_removes_them_after_five_minutes(w: Wor
     w.machine.load = (0.1, 2**20)  # twice the target
     await scaled(w)
     await w.passes(90, lambda: size(w) >= 2)
+    await w.quiet()
     assert said(w, "ScalingActive") == "ValidMetricFound"
     assert events(w)["SuccessfulRescale"].endswith(
         "reason: cpu resource utilization (percentage of request) above target"
@@ -117,6 +118,7 @@ async def test_a_number_out_of_bounds_is_put_right_without_any_metric(w: World) 
     w.machine.measured = False
     await scaled(w, 7)
     await w.until(lambda: size(w) == 5)
+    await w.quiet()  # the number is written first; what is said of it, after
     assert events(w)["SuccessfulRescale"] == "New size: 5; reason: Current number of replicas above Spec.MaxReplicas"
     assert message(w, "AbleToScale") == "the HPA controller was able to update the target scale to 5"
 
