@@ -69,7 +69,6 @@ class Report:
             "passed": self.passed,
             "seconds": round(self.seconds, 3),
             "checks": [vars(check) for check in self.checks],
-            "left_out": self.left_out,
         }
 
     def render(self) -> Any:
