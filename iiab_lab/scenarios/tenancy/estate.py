@@ -19,6 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from ...errors import NotReady
 from ...models import iris
+from ...plots.prometheus import Prometheus
 from ...target import Target
 from ...traffic.identity import require_tenant, tenants
 from ...traffic.management import HOST, Management, PublishedModel
@@ -70,6 +71,12 @@ class Estate(Stage):
             self._uploader(tenant).upload(name, file, framework="sklearn", namespace=self.namespaces[tenant])
         who.await_ready(name)
         return who.publish(name, tenant, externalPath=f"/models/{name}")
+
+    def await_series(self) -> None:
+        """Prometheus has some of every tenant's: what is not there yet, nobody is denied."""
+        spaces = "|".join(self.namespaces[tenant] for tenant in self.models)
+        query = f'count(count by (namespace) (up{{namespace=~"{spaces}"}} == 1))'
+        Prometheus(self.target).wait_for(query, len(self.namespaces))
 
     @property
     def confined(self) -> bool:

@@ -10,10 +10,10 @@ from ...plots.figure import COLOURS, Panel, layout
 if TYPE_CHECKING:
     import pandas
 
-_STATES = ("denied", "not isolated", "open")
-_SIGNS = {"denied": "✓", "not isolated": "not<br>isolated", "open": "✕"}
+_STATES = ("denied", "not isolated", "unproven", "open")
+_SIGNS = {"denied": "✓", "not isolated": "not<br>isolated", "unproven": "?", "open": "✕"}
 _TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
-_COLOURS = {"denied": COLOURS[0], "not isolated": COLOURS[4], "open": COLOURS[1]}
+_COLOURS = {"denied": COLOURS[0], "not isolated": COLOURS[4], "unproven": COLOURS[3], "open": COLOURS[1]}
 
 
 def matrix(attempts: pandas.DataFrame) -> Any:
@@ -22,7 +22,8 @@ def matrix(attempts: pandas.DataFrame) -> Any:
 
     pairs, roads = _pairs(attempts), list(dict.fromkeys(attempts["road"]))
     cells = [[_cell(attempts, pair, road) for road in roads] for pair in pairs]
-    steps = [(index / 3, (index + 1) / 3, _COLOURS[state]) for index, state in enumerate(_STATES)]
+    many = len(_STATES)
+    steps = [(index / many, (index + 1) / many, _COLOURS[state]) for index, state in enumerate(_STATES)]
     heat = go.Heatmap(
         x=roads,
         y=[f"{actor} → {owner}" for actor, owner in pairs],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,11 +25,11 @@ ROADS = (
     *("network", "kubernetes", "gateway", "management", "registry", "metrics", "logs", "audit", "web"),
     *("processes", "egress"),
 )
-DENIED, OPEN = "denied", "open"
+DENIED, OPEN, UNPROVEN = "denied", "open", "unproven"
 
 
 class Found(NamedTuple):
-    """`verdict`: denied, open, or not isolated, with `why`: the platform says so itself of this row."""
+    """`verdict`: denied, open, unproven (the owner is refused as well), or not isolated, with `why`: the platform says so itself."""
 
     actor: str
     owner: str
@@ -63,6 +64,8 @@ def add(report: Report, target: Target, roads: Collection[str], among: Collectio
     since = time.time() - 1
     with Estate(target, among) as estate:
         rows = [row for row in every(estate) if row.road in roads]
+        if "metrics" in roads:
+            estate.await_series()
         tried = list(_tried(estate, rows))
         answered = [key for _, _, _, one in tried for key in one.outcome.request_ids[-1:]]
         index = evidence.indexed(evidence.read(target, since, answered))
@@ -94,7 +97,12 @@ def _found(
 ) -> Found:
     seen = judged(tried, evidence.about(index, tried.outcome.request_ids), "")
     why = "" if seen.held else row.open_where(estate)
-    return Found(actor, owner, row, tried, seen, DENIED if seen.held else NOT_ISOLATED if why else OPEN, why)
+    return Found(actor, owner, row, tried, seen, DENIED if seen.held else NOT_ISOLATED if why else _failed(tried), why)
+
+
+def _failed(tried: Tried) -> str:
+    refused = tried.outcome.status in tried.attack.statuses
+    return UNPROVEN if refused and tried.control.status not in tried.attack.passes else OPEN
 
 
 def _checked(report: Report, found: Sequence[Found]) -> None:
@@ -103,10 +111,13 @@ def _checked(report: Report, found: Sequence[Found]) -> None:
         for road in ROADS:
             mine = [one for one in found if (one.actor, one.owner, one.row.road) == (actor, owner, road)]
             held = [one for one in mine if one.verdict == DENIED]
-            wrong = [one for one in mine if one.verdict == OPEN]
+            wrong = [one for one in mine if one.verdict in (OPEN, UNPROVEN)]
             if not held and not wrong:
                 continue
-            observed = f"{len(held)} denied, {len(held)} controls passed" + (f", {len(wrong)} open" if wrong else "")
+            failed = Counter(one.verdict for one in wrong)
+            observed = f"{len(held)} denied, {len(held)} controls passed" + "".join(
+                f", {n} {v}" for v, n in failed.items()
+            )
             expected = f"{len(held) + len(wrong)} denied, each with its control"
             evidence_ = f"{wrong[0].row.what}: {wrong[0].seen.observed}" if wrong else held[0].seen.evidence
             report.add(f"{actor} → {owner} by {road}", expected, observed, not wrong, evidence_)

@@ -124,7 +124,8 @@ def found(road: str, status: str, control: str = "200", why: str = "", actor: st
     [
         (found("network", "403"), matrix.DENIED),
         (found("network", "200"), matrix.OPEN),
-        (found("network", "403", control="500"), matrix.OPEN),  # what is denied to all proves nothing
+        (found("network", "403", control="500"), matrix.UNPROVEN),  # what is denied to all proves nothing
+        (found("network", "200", control="500"), matrix.OPEN),
         (found("egress", "200", why="no wall"), NOT_ISOLATED),
         (found("egress", "403", why="no wall"), matrix.DENIED),
     ],
@@ -138,9 +139,11 @@ def test_what_an_attempt_came_to(made: matrix.Found, verdict: str) -> None:
 def test_a_pair_fails_by_the_road_that_is_open_and_by_no_other() -> None:
     report = Report("tenancy", "embedded")
     every = [found("network", "403"), found("web", "403"), found("web", "200"), found("egress", "200", why="no wall")]
+    every += [found("logs", "403", control="404"), found("logs", "200", control="404")]
     matrix._checked(report, every)
     assert [(check.name, check.passed, check.observed) for check in report.checks] == [
         ("tenant-b → tenant-a by network", True, "1 denied, 1 controls passed"),
+        ("tenant-b → tenant-a by logs", False, "0 denied, 0 controls passed, 1 unproven, 1 open"),
         ("tenant-b → tenant-a by web", False, "1 denied, 1 controls passed, 1 open"),
     ]
 

@@ -18,7 +18,7 @@ _CALLS = {
     "series of either": f'query?query={{namespace="none"}} or count by (namespace) ({_ONE})',
     "series of the last minute": f"query?query=count by (namespace) (last_over_time({_ONE}[1m]))",
     "the values of a label": "label/namespace/values?",
-    "a listing of series": f"series?match[]={_ONE}",
+    "a listing of series": f"series?match[]=up{_ONE}",  # all of a tenant's may be more than is listed
 }
 
 
