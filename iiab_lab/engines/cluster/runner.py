@@ -1,4 +1,7 @@
-"""Steps → a platform: each is run once, waited for every time, and remembered. What is there already is left as it is."""
+"""Steps → a platform: each is run once, waited for every time, and remembered. What is there already is left as it is.
+
+A step may say something of an object that one before it has made: so what comes after a step that is run, is run too.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,11 @@ class Runner:
 
     def up(self, steps: tuple[Step, ...]) -> None:
         """Raises NotReady with the cause for what did not come in time, and ToolFailed for what failed."""
+        again = False
         for step in steps:
             self.progress(step.name, step.why)
             try:
-                self._step(step)
+                again = self._step(step, again)
             except LabError as error:
                 raise _resumable(error, step) from error
             self.progress(step.name, "")
@@ -50,12 +54,14 @@ class Runner:
                 del self.record.steps[step.name]
                 self.record.write(self.where.home)
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: Step, again: bool) -> bool:
+        """→ whether what comes after it is to be run again."""
         known = self.record.steps.get(step.name)
         if step.name in self.use or (known and known.state == THEIRS):
             self._remember(step, Done(THEIRS))
-            return
-        if known is None or known.state != DONE or known.digest != step.digest:
+            return again
+        again = again or known is None or known.state != DONE or known.digest != step.digest
+        if again:
             self._do(step, known)
         for wait in step.waits:
             self.progress(step.name, f"waiting for {' '.join(wait.argv[6:-1])}")
@@ -63,6 +69,7 @@ class Runner:
         if step.webhook:
             self._until_it_passes(step.webhook)
         self._remember(step, Done(DONE, step.digest, self.record.steps[step.name].kept))
+        return again
 
     def _do(self, step: Step, known: Done | None) -> None:
         if known is None:

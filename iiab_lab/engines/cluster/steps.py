@@ -17,6 +17,9 @@ from .step import Argv, Command, Step, Wait
 from .where import KIND, Where
 
 _APPLY = ("kubectl", "apply", "--server-side", "--force-conflicts", "--field-manager=iiab", "-f")
+# Of what upstream publishes: a manager's next apply takes away what it does not say again, so what the lab says of the same
+# object, a namespace's label or a gateway's port, needs another.
+_APPLY_THEIRS = tuple(word.replace("=iiab", "=iiab-upstream") for word in _APPLY)
 _DELETE = ("kubectl", "delete", "--ignore-not-found", "--timeout=180s", "-f")
 _SECONDS, _MODEL_SECONDS = 300, 600
 Entry = dict[str, Any]
@@ -136,7 +139,7 @@ class _Maker:
         """A chart or a published file → (what installs it, what takes it away)."""
         if "file" in entry:
             source = self._lock.files[entry["file"]].source
-            return [self._command((*_APPLY, source))], [self._command((*_DELETE, source))]
+            return [self._command((*_APPLY_THEIRS, source))], [self._command((*_DELETE, source))]
         if "chart" not in entry:
             return [], []
         chart, name, space = self._lock.charts[entry["chart"]], entry["name"], entry["namespace"]
@@ -150,7 +153,7 @@ class _Maker:
         template = self._command(
             ("helm", "template", name, chart.source, "--include-crds", *options), stdin=values, shows=shows
         )
-        made = [template, self._command((*_APPLY, "-"), pipe=True)]
+        made = [template, self._command((*_APPLY_THEIRS, "-"), pipe=True)]
         return made, [template, self._command((*_DELETE, "-"), pipe=True)]
 
     def _secret(self, entry: Entry) -> list[Command]:
