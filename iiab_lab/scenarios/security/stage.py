@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -26,24 +26,17 @@ from ...errors import ApiError, NotReady
 from ...kube import Kube, Object
 from ...target import Target
 from ...traffic.identity import claims, token
-from ...traffic.management import HOST, Management, PublishedModel
+from ...traffic.management import Management, PublishedModel
 from . import forge, hostile, intruder, mesh
-from .attack import ACTIVATOR, EDGE, PROMETHEUS, SIDECAR, TIER_2, Outcome
+from .attack import TIER_2, Outcome
 from .attacks.forged import FORGED, Kit
+from .doors import PODS, Door, Doors, Place
 
 VICTIM, HOSTILE = "catalogue-iris", "catalogue-hostile"
 OWNER, STRANGER, ADMIN = "tenant-a", "tenant-b", "admin"
 _STORAGE = "pvc://models/sklearn-iris"
 CONTAINERS = "containers"
 ABSENT, _MISSING = "nothing such in the container", ("FileNotFoundError", "ConnectionRefusedError")
-_GATEWAY = ("envoy-gateway-system", "gateway.envoyproxy.io/owning-gateway-name=ai-inference-gateway")
-# door → namespace, labels, port of the container, and the name that its certificate is asked for by.
-_PODS = {
-    SIDECAR: ("tenant-a", "serving.kserve.io/inferenceservice=sklearn-iris", "8080", "workload.mesh.local"),
-    TIER_2: ("istio-system", "istio=ingressgateway", "8443", "istio-ingressgateway.istio-system.svc.cluster.local"),
-    ACTIVATOR: ("knative-serving", "app=activator", "8012", "workload.mesh.local"),
-    "stats": (*_GATEWAY, "19001", ""),
-}
 # identity that is shown → its SPIFFE id; "none" shows nothing, "foreign" the right name by a CA of nobody's.
 IDENTITIES = {
     "edge": mesh.EDGE,
@@ -57,23 +50,13 @@ IDENTITIES = {
 }
 
 
-class Door(NamedTuple):
-    """`name` is asked for in the handshake; `layer` is told where no access log is written there."""
-
-    address: tuple[str, int]
-    tls: bool = False
-    mesh: bool = False
-    name: str = "localhost"
-    host: str = "localhost"
-    layer: str = ""
-
-
 class Stage:
     """Use it in a `with` block. What costs something is made when it is first asked for."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self._ends = contextlib.ExitStack()
+        self._doors = Doors(target, self._where)
         self._tokens: dict[str, str] = {}
         self._actors: dict[str, Kube] = {}
         self._reported: dict[str, str] | None = None
@@ -141,35 +124,10 @@ class Stage:
 
     def door(self, name: str) -> Door:
         with self._lock:
-            return self._doors[name] if name in self._doors else self._found(name)
+            return self._doors.open(name)
 
-    @cached_property
-    def _doors(self) -> dict[str, Door]:
-        plain, secure = (_address(url) for url in (self.target.gateway_url, self.target.gateway_tls_url))
-        management = self.target.endpoints.get("management", "")
-        return {
-            "edge": Door(plain),
-            "edge-tls": Door(secure, tls=True),
-            "edge-h2": Door(secure, tls=True),
-            "management": Door(_address(management)) if management else Door(plain, host=HOST),
-            "prometheus": Door(_address(self.target.prometheus_url), layer=PROMETHEUS),
-        }
-
-    def _found(self, name: str) -> Door:
-        """Of a Pod: its own port on loopback, where the engine says one, else its address."""
-        namespace, labels, port, certified = self._where(name)
-        pods = self.target.kube.list("v1", "Pod", namespace, labels)
-        if not pods:
-            raise NotReady(f"There is no Pod {labels} in {namespace}.", "look at: iiab status")
-        ports = json.loads(pods[0]["metadata"].get("annotations", {}).get("iiab.lab/ports", "{}"))
-        address = ("127.0.0.1", int(ports[port])) if port in ports else (pods[0]["status"]["podIP"], int(port))
-        meshed = bool(certified)
-        self._doors[name] = Door(address, meshed, meshed, certified, "localhost", "" if meshed else EDGE)
-        return self._doors[name]
-
-    def _where(self, door: str) -> tuple[str, str, str, str]:
-        """The namespace, the labels and the port of a Pod, and the name its certificate is asked for by."""
-        return _PODS[door]
+    def _where(self, door: str) -> Place:
+        return PODS[door]
 
     # Certificates
 
@@ -294,12 +252,6 @@ class Stage:
         self.owner.await_ready(HOSTILE, 20)
         log = self.owner.call("GET", f"/api/models/{HOSTILE}/logs", params={"lines": "1000"})
         return hostile.reported("\n".join(log["logs"]))
-
-
-def _address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    host = "127.0.0.1" if parts.hostname == "localhost" else str(parts.hostname)
-    return host, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _message(answer: requests.Response) -> str:

@@ -25,6 +25,7 @@ from ...traffic.identity import require_tenant, tenants
 from ...traffic.management import HOST, Management, PublishedModel
 from ..security import hostile, intruder
 from ..security.attack import SIDECAR, Outcome
+from ..security.doors import Place
 from ..security.stage import ADMIN, Stage
 
 _STORED = ("serving.kserve.io/v1beta1", "InferenceService")
@@ -178,7 +179,7 @@ class Estate(Stage):
             self._done[what] = attempt(self)
         return self._done[what]
 
-    def _where(self, door: str) -> tuple[str, str, str, str]:
+    def _where(self, door: str) -> Place:
         """`sidecar of TENANT` too: the door of its model's Pod."""
         tenant = door.removeprefix(f"{SIDECAR} of ")
         if tenant == door:
