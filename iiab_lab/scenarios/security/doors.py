@@ -12,12 +12,18 @@ from ...target import Target
 from ...traffic.management import HOST
 from .attack import ACTIVATOR, EDGE, PROMETHEUS, SIDECAR, TIER_2
 
-# Of a Pod: its namespace, its labels, the container's port, and the name that its certificate is asked for by.
+# Of a Pod: its namespace, its labels, the container's port or SERVICE:PORT that leads to it, and the name that its certificate is
+# asked for by.
 Place = tuple[str, str, str, str]
 _GATEWAY = ("envoy-gateway-system", "gateway.envoyproxy.io/owning-gateway-name=ai-inference-gateway")
 PODS: dict[str, Place] = {
     SIDECAR: ("tenant-a", "serving.kserve.io/inferenceservice=sklearn-iris", "8080", "workload.mesh.local"),
-    TIER_2: ("istio-system", "istio=ingressgateway", "8443", "istio-ingressgateway.istio-system.svc.cluster.local"),
+    TIER_2: (
+        "istio-system",
+        "istio=ingressgateway",
+        "istio-ingressgateway:443",
+        "istio-ingressgateway.istio-system.svc.cluster.local",
+    ),
     ACTIVATOR: ("knative-serving", "app=activator", "8012", "workload.mesh.local"),
     "stats": (*_GATEWAY, "19001", ""),
 }
@@ -60,10 +66,17 @@ class Doors:
         pods = self._target.kube.list("v1", "Pod", namespace, labels)
         if not pods:
             raise NotReady(f"There is no Pod {labels} in {namespace}.", "look at: iiab status")
+        port = self._behind(namespace, *port.split(":")) if ":" in port else port
         ports = json.loads(pods[0]["metadata"].get("annotations", {}).get("iiab.lab/ports", "{}"))
         address = ("127.0.0.1", int(ports[port])) if port in ports else (pods[0]["status"]["podIP"], int(port))
         meshed = bool(certified)
         return Door(address, meshed, meshed, certified, "localhost", "" if meshed else EDGE)
+
+    def _behind(self, namespace: str, service: str, port: str) -> str:
+        """Which port of its Pods a Service's port is."""
+        found = self._target.kube.get("v1", "Service", service, namespace)
+        ports = found["spec"]["ports"] if found else []
+        return next((str(one.get("targetPort", port)) for one in ports if str(one["port"]) == port), port)
 
 
 def _address(url: str) -> tuple[str, int]:
