@@ -1,84 +1,21 @@
-"""SecurityPolicies before a real Envoy: whose tokens pass, what the backend is told, who is asked elsewhere."""
+"""Tokens before a real Envoy: whose pass, by which keys and rules, and what of their claims the backend is told."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
-import aiohttp
 import pytest
 
-from iiab_lab.engines.embedded.envoy.edge import Edge
 from iiab_lab.engines.embedded.objects.meta import Object
 
 from ..processes.test_proxy import free_port
-from . import askers, gateway, mesh
-from .askers import Issuer
-from .gateway import grant, route, to
+from . import askers, mesh
+from .edge_policy import CLAIMS, A, B, allow, apply, ask, bearer, jwt, lab, policy, provider, status
+from .gateway import route, to
 from .tier_1 import Tier1
-from .tier_2 import running_lab
 
-A, B = Issuer("a.example", keys=2), Issuer("b.example")
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tier1]:
-    with running_lab(tmp_path_factory.mktemp("tier-1"), Tier1) as made:
-        yield made
-
-
-def provider(issuer: Issuer, *keys: int, name: str = "", **more: Any) -> Object:
-    own = {"name": name or issuer.name[0], "issuer": f"https://{issuer.name}", "audiences": ["models"]}
-    return (
-        own | ({} if "remoteJWKS" in more else {"localJWKS": {"type": "Inline", "inline": issuer.jwks(*keys)}}) | more
-    )
-
-
-def policy(namespace: str = "shop", **spec: Any) -> Object:
-    target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "web"}
-    meta = {"name": "web", "namespace": namespace}
-    return {
-        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
-        "kind": "SecurityPolicy",
-        "metadata": meta,
-        "spec": {"targetRefs": [target], **spec},
-    }
-
-
-def jwt(*providers: Object, **more: Any) -> Object:
-    return {"providers": list(providers), **more}
-
-
-def allow(**rule: Any) -> Object:
-    return {"rules": [{"action": "Allow", **rule}]}
-
-
-def apply(lab: Tier1, *others: Object, **spec: Any) -> Edge:
-    lab.backend("v1")
-    return lab.apply(*lab.service("v1", "v1"), route([{"backendRefs": to("v1")}]), policy(**spec), *others)
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-def ask(lab: Tier1, path: str = "/", method: str = "GET", **headers: str) -> aiohttp.ClientResponse:
-    """On a connection of its own: those that were there before a change end with the next response, which is as before."""
-    return lab.get(path, method, Connection="close", **headers)
-
-
-def status(lab: Tier1, token: str = "", path: str = "/", method: str = "GET", **headers: str) -> int:
-    return ask(lab, path, method, **(bearer(token) if token else {}), **headers).status
-
-
-def verdict(made: Edge) -> tuple[bool, str, str]:
-    (spoken,) = made.policies
-    return tuple(spoken.conditions["Accepted"])  # type: ignore[return-value]
-
-
-# Tokens
+__all__ = ["lab"]
 
 
 def stripped(token: str) -> str:
@@ -154,9 +91,6 @@ def test_during_a_rotation_both_keys_pass_and_after_it_the_new_alone(lab: Tier1)
 
 
 # Headers
-
-
-CLAIMS = [{"claim": "sub", "header": "x-sub"}]
 
 
 @pytest.mark.parametrize(
@@ -314,172 +248,3 @@ def test_who_is_asked_for_keys_and_never_answers_holds_up_nobody_else(lab: Tier1
         theirs = provider(A, remoteJWKS={"uri": KEYS})
         apply(lab, *keys_at(silent.getsockname()[1]), jwt=jwt(provider(B, claimToHeaders=CLAIMS), theirs))
         assert status(lab, B.token()) == 200 and lab.backends["v1"].values("x-sub") == ["bob"]
-
-
-# Authorizers
-
-SERVICE = [{"name": "authorizer", "port": 80}]
-
-
-@pytest.fixture
-def http(request: pytest.FixtureRequest) -> Iterator[tuple[askers.Server, list[Object]]]:
-    """Allows whoever says `x-who: friend`."""
-
-    def answer(asked: askers.Asked) -> tuple[int, dict[str, str], str]:
-        if asked.headers.get("x-who") == "friend":
-            return 200, {"x-told": "yes", "x-untold": "no", "x-sub": "authorizer"}, ""
-        return 418, {"x-why": "unknown"}, "no friend"
-
-    port = free_port()
-    with askers.over_http(port, answer) as server:
-        yield server, mesh.service("authorizer", {"authorizer": port}, namespace=getattr(request, "param", "shop"))
-
-
-def over_http(**more: Any) -> Object:
-    service = {name: more.pop(name) for name in ("headersToBackend", "path", "pathOverride") if name in more}
-    return {"http": {"backendRefs": SERVICE, **service}, "headersToExtAuth": ["X-Who"], **more}
-
-
-def test_an_authorizer_over_http_decides(lab: Tier1, http: Any) -> None:
-    server, service = http
-    apply(lab, *service, extAuth=over_http(headersToBackend=["X-Told"], path="/check"))
-    allowed, denied = (ask(lab, p, **{"x-who": w, "x-secret": "s"}) for p, w in (("/a?b", "friend"), ("/a", "x")))
-    assert (allowed.status, denied.status, denied.headers["x-why"]) == (200, 418, "unknown")
-    asked = server.seen[0]
-    assert (asked.method, asked.path, asked.body) == ("GET", "/check/a?b", b"") and "x-secret" not in asked.headers
-    backend = lab.backends["v1"]
-    assert backend.values("x-told") == ["yes"] and backend.values("x-untold") == [] and len(backend.seen) == 1
-
-
-def test_the_authorizer_comes_before_the_token_and_is_not_told_what_is_the_claims(lab: Tier1, http: Any) -> None:
-    server, service = http
-    own = provider(A, claimToHeaders=CLAIMS)
-    wanted = over_http(pathOverride="/only") | {"headersToExtAuth": ["x-who", "x-sub"]}
-    apply(lab, *service, extAuth=wanted, jwt=jwt(own))
-    sent = {"x-sub": "mallory"}
-    codes = [status(lab, token, **{"x-who": who}, **sent) for who in ("friend", "x") for token in ("", A.token())]
-    assert codes == [401, 200, 418, 418]
-    assert {asked.path for asked in server.seen} == {"/only"} and all("x-sub" not in one.headers for one in server.seen)
-
-
-def test_a_body_is_shown_as_far_as_asked(lab: Tier1, http: Any) -> None:
-    server, service = http
-    apply(lab, *service, extAuth=over_http(bodyToExtAuth={"maxRequestBytes": 8}))
-    assert [lab.sent(b"x" * size, **{"x-who": "friend", "Connection": "close"}).status for size in (8, 9)] == [200, 413]
-    assert [asked.body for asked in server.seen] == [b"x" * 8]
-
-
-@pytest.mark.parametrize(
-    ("more", "code"), [({}, 403), ({"statusOnError": 503}, 503), ({"failOpen": True}, 200)], ids=str
-)
-def test_when_the_authorizer_is_away(lab: Tier1, more: Object, code: int) -> None:
-    apply(lab, *mesh.service("authorizer", {"authorizer": free_port()}), extAuth=over_http(timeout="1s", **more))
-    assert status(lab, **{"x-who": "friend"}) == code
-
-
-def test_an_authorizer_over_grpc_decides(lab: Tier1) -> None:
-    port, seen = free_port(), []
-
-    def allows(request: bytes) -> bool:
-        seen.append(request)
-        return b"friend" in request
-
-    wanted = {
-        "grpc": {"backendRefs": SERVICE},
-        "contextExtensions": [{"name": "tenant", "type": "Value", "value": "a-1"}],
-    }
-    with askers.over_grpc(port, allows):
-        apply(lab, *mesh.service("authorizer", {"authorizer": port}), extAuth=wanted)
-        assert [status(lab, **{"x-who": who}) for who in ("friend", "x")] == [200, 403]
-    assert len(seen) == 2 and b"a-1" in seen[0]
-
-
-@pytest.mark.parametrize("http", ["other"], indirect=True)
-@pytest.mark.parametrize("granted", [True, False])
-def test_an_authorizer_of_another_namespace_has_to_consent(lab: Tier1, http: Any, granted: bool) -> None:
-    _, service = http
-    wanted = {"http": {"backendRefs": [{**SERVICE[0], "namespace": "other"}]}, "headersToExtAuth": ["x-who"]}
-    consent = grant(from_group="gateway.envoyproxy.io", from_kind="SecurityPolicy")
-    made = apply(lab, *service, *([consent] if granted else []), extAuth=wanted)
-    assert status(lab, **{"x-who": "friend"}) == (200 if granted else 500)
-    said = "ExtAuth: backend ref to Service other/authorizer not permitted by any ReferenceGrant."
-    accepted = (True, "Accepted", "Policy has been accepted.")
-    assert verdict(made) == (accepted if granted else (False, "Invalid", said))
-
-
-# Conditions
-
-
-def spec_of(provider_: Object) -> Object:
-    return {"jwt": jwt(provider_)}
-
-
-REFUSED = [
-    ({"extAuth": {"http": {"backendRefs": SERVICE}}}, "ExtAuth: service shop/authorizer not found."),
-    (
-        {"extAuth": {"grpc": {"backendRefs": [{"name": "v1", "port": 81}]}}},
-        "ExtAuth: TCP Port 81 not found on Service shop/v1.",
-    ),
-    (
-        {"jwt": jwt(provider(A), provider(B, name="a"))},
-        "JWT: provider name a must be unique.",
-    ),
-    (
-        spec_of({"name": "a", "localJWKS": {"type": "Inline", "inline": '{"keys": []}'}}),
-        "JWT: provider a: jwks parse error: none of its keys can verify a token → an RSA, EC or Ed25519 key, in public.",
-    ),
-    (
-        spec_of({"name": "a", "localJWKS": {"type": "ValueRef", "valueRef": {"group": "", "kind": "ConfigMap", "name": "k"}}}),
-        "JWT: local JWKS ConfigMap shop/k not found.",
-    ),
-    ({"authorization": allow(principal={"clientCIDRs": ["1.2.3.4/64"]})}, "Authorization: unable to translate authorization rule: "),
-    *(
-        (spec_of({"name": "a", "remoteJWKS": {"uri": uri}}), f"JWT: remoteJWKS {uri}: keys are fetched from Services of ")
-        for uri in ("http://127.0.0.1/x", "https://keys.shop.svc.cluster.local/x", "http://169.254.169.254/", "file:///etc")
-    ),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("spec", "said"), REFUSED, ids=range(len(REFUSED)))
-def test_what_cannot_be_translated_closes_its_routes_and_says_why(spec: Object, said: str) -> None:
-    made = gateway.translate(*gateway.services("v1"), route([{"backendRefs": to("v1")}]), policy(**spec))
-    holds, reason, message = verdict(made)
-    assert (holds, reason) == (False, "Invalid") and message.startswith(said)
-    ((only,),) = gateway.table(made).values()
-    assert only["direct_response"] == {"status": 500} and "route" not in only
-
-
-def test_where_nobody_can_be_asked_the_policy_may_say_that_requests_go_on(lab: Tier1) -> None:
-    wanted = {"http": {"backendRefs": SERVICE}, "failOpen": True}
-    made = apply(lab, extAuth=wanted, jwt=jwt(provider(A)))
-    assert verdict(made)[:2] == (False, "Invalid")
-    assert [status(lab, token) for token in ("", A.token())] == [401, 200], "what else the policy asks for stands"
-
-
-def test_two_policies_have_an_authorizer_each(lab: Tier1) -> None:
-    with ExitStack() as stack:
-        objects = []
-        for name in ("v1", "v2"):
-            port = free_port()
-            stack.enter_context(
-                askers.over_http(
-                    port, lambda asked, own=name: (200 if asked.headers.get("x-who") == own else 403, {}, "")
-                )
-            )
-            lab.backend(name)
-            match = [{"path": {"type": "PathPrefix", "value": f"/{name}"}}]
-            own = policy(
-                extAuth={"http": {"backendRefs": [{"name": f"for-{name}", "port": 80}]}, "headersToExtAuth": ["x-who"]}
-            )
-            own["metadata"]["name"] = own["spec"]["targetRefs"][0]["name"] = name
-            objects += [
-                *lab.service(name, name),
-                *mesh.service(f"for-{name}", {f"for-{name}": port}),
-                route([{"matches": match, "backendRefs": to(name)}], name=name),
-                own,
-            ]
-        lab.apply(*objects)
-        codes = {
-            (path, who): status(lab, path=f"/{path}", **{"x-who": who}) for path in ("v1", "v2") for who in ("v1", "v2")
-        }
-    assert codes == {("v1", "v1"): 200, ("v1", "v2"): 403, ("v2", "v1"): 403, ("v2", "v2"): 200}
