@@ -43,8 +43,8 @@ class Release:
     def set(self, version: str, percent: int | None) -> None:
         """None takes the field away."""
         spec = {"canaryTrafficPercent": percent, "model": {"storageUri": f"pvc://models/iris/{version}"}}
-        patch = {"Content-Type": "application/merge-patch+json"}
-        self.kube.raw("PATCH", PATHS["isvc"], json={"spec": {"predictor": spec}}, headers=patch)
+        patch = {"spec": {"predictor": spec}}
+        self.kube.merge("serving.kserve.io/v1beta1", "InferenceService", "iris", NAMESPACE, patch)
 
     @property
     def predictor(self) -> dict[str, Any]:
