@@ -170,7 +170,14 @@ def told(lab: Lab) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 420), ("dark", 1920)], ids=lambda v: str(v)
+    ("scheme", "width"),
+    [
+        ("dark", 1280),
+        ("light", 420),
+        pytest.param("light", 1280, marks=pytest.mark.soak),
+        pytest.param("dark", 1920, marks=pytest.mark.soak),
+    ],
+    ids=str,
 )
 def test_every_page_is_legible_and_breaks_no_rule(
     lab: Lab, rest: Management, browser: Browser, url: str, model: str, tmp_path: Path, scheme: str, width: int
