@@ -43,6 +43,7 @@ from iiab_lab.kube import Kube, documents
 
 from .kubectl import KUBECTL, Kubectl
 
+MERGE = {"Content-Type": "application/merge-patch+json"}
 WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 

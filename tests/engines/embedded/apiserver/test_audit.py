@@ -12,10 +12,9 @@ import requests
 
 from iiab_lab.kube import Kube
 
-from .conftest import Running, eventually, refusal
+from .conftest import MERGE, Running, eventually, refusal
 
 Event = dict[str, Any]
-MERGE = {"Content-Type": "application/merge-patch+json"}
 MARK = "marker-of-a-secret-0xC0FFEE"
 
 

@@ -9,13 +9,12 @@ import pytest
 
 from iiab_lab.kube import Kube
 
-from .conftest import refusal
+from .conftest import MERGE, refusal
 
 GROUP = "autoscaling.knative.dev"
 WINDOW = f"{GROUP}/window"
 SHORT = "expected 6s <= 1s <= 1h0m0s"
 DENIED = 'admission webhook "validation.webhook.serving.knative.dev" denied the request: validation failed: '
-MERGE = {"Content-Type": "application/merge-patch+json"}
 CONFIG = "/api/v1/namespaces/knative-serving/configmaps/config-autoscaler"
 CONTAINERS = [{"image": "x"}]
 MODEL = {"modelFormat": {"name": "sklearn"}, "storageUri": "pvc://models/iris"}

@@ -6,12 +6,11 @@ import pytest
 
 from iiab_lab.kube import Kube
 
-from .conftest import Running, refusal
+from .conftest import MERGE, Running, refusal
 from .person import RBAC, Person, binding, rule
 
 ROLES, BINDINGS = f"/apis/{RBAC}/v1/namespaces/%s/roles", f"/apis/{RBAC}/v1/namespaces/%s/rolebindings"
 CLUSTER_ROLES = f"/apis/{RBAC}/v1/clusterroles"
-MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 @pytest.fixture

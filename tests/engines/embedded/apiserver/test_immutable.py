@@ -8,9 +8,8 @@ import pytest
 
 from iiab_lab.kube import Kube
 
-from .conftest import refusal
+from .conftest import MERGE, refusal
 
-MERGE = {"Content-Type": "application/merge-patch+json"}
 POD = {"containers": [{"name": "main", "image": "x:1"}], "initContainers": [{"name": "first", "image": "x:1"}]}
 LABELS = {"app": "web"}
 WORKLOAD = {

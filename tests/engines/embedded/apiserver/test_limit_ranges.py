@@ -9,7 +9,6 @@ import pytest
 from .conftest import refusal
 from .space import Amounts, Space, ns
 
-MERGE = {"Content-Type": "application/merge-patch+json"}
 __all__ = ["ns"]
 
 

@@ -9,9 +9,7 @@ import pytest
 
 from iiab_lab.kube import Kube
 
-from .conftest import refusal
-
-MERGE = {"Content-Type": "application/merge-patch+json"}
+from .conftest import MERGE, refusal
 
 
 @pytest.fixture

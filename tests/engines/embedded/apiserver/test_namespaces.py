@@ -9,10 +9,9 @@ import pytest
 from iiab_lab.errors import ApiError
 from iiab_lab.kube import Kube
 
-from .conftest import eventually, refusal
+from .conftest import MERGE, eventually, refusal
 from .space import Space, ns
 
-MERGE = {"Content-Type": "application/merge-patch+json"}
 __all__ = ["ns"]
 
 

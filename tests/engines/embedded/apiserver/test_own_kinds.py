@@ -12,10 +12,8 @@ import pytest
 
 from iiab_lab.kube import Kube
 
-from .conftest import Running, eventually, refusal
+from .conftest import MERGE, Running, eventually, refusal
 from .own_kind import CRDS, SCHEMA, Kind, Object
-
-MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 @pytest.fixture

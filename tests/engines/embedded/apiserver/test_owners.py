@@ -8,9 +8,8 @@ import pytest
 
 from iiab_lab.kube import Kube
 
-from .conftest import eventually, refusal
+from .conftest import MERGE, eventually, refusal
 
-MERGE = {"Content-Type": "application/merge-patch+json"}
 ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 Object = dict[str, Any]
 

@@ -10,10 +10,9 @@ import pytest
 from iiab_lab.errors import ApiError
 from iiab_lab.kube import Kube
 
-from .conftest import Running, eventually, refusal
+from .conftest import MERGE, Running, eventually, refusal
 from .space import Space, ns
 
-MERGE = {"Content-Type": "application/merge-patch+json"}
 __all__ = ["ns"]
 
 
