@@ -87,7 +87,7 @@ def _stats(port: int) -> dict[str, Any]:
 
 
 def static(snapshot: Snapshot) -> dict[str, Any]:
-    """The same resources in one static bootstrap, route tables in place: what `envoy --mode validate` can judge."""
+    """The same resources in one static bootstrap, route tables and filters in place: what `envoy --mode validate` can judge."""
 
     def inlined(value: Any) -> Any:
         if isinstance(value, list):
@@ -97,6 +97,8 @@ def static(snapshot: Snapshot) -> dict[str, Any]:
         if "rds" in value:
             table = snapshot.routes.get(value["rds"]["route_config_name"], {})
             value = {name: item for name, item in value.items() if name != "rds"} | {"route_config": table}
+        if "config_discovery" in value:
+            value = snapshot.filters[value["name"]]
         return {name: inlined(item) for name, item in value.items()}
 
     return {

@@ -85,7 +85,14 @@ def translate(
     clients = client_policies.govern(world, gateway)
     Listeners(world, gateway, judged, served, ranked, filters, clients.by_listener, proxy).into(made, own)
     return Edge(
-        Snapshot(made["clusters"], {}, made["listeners"], made["routes"], made["secrets"]),
+        Snapshot(
+            made["clusters"],
+            {},
+            made["listeners"],
+            made["routes"],
+            made["secrets"],
+            filters=edge_security.tokens(list(security.values())),
+        ),
         found,
         [Spoken(one.policy, "", {"Accepted": one.verdict}) for one in security.values()]
         + [Spoken(policy, "", found) for policy, found in edge_traffic.judged(policies, gateway, served)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..objects.meta import Object
-from . import api_keys, cel, edge_authorization, edge_ext_auth, edge_tokens, http, request_buffer
+from . import api_keys, cel, edge_authorization, edge_ext_auth, edge_tokens, http, paths, request_buffer
 from .edge_backends import Backends
 from .verdicts import Invalid, Verdict, sentence
 from .world import World
@@ -18,6 +18,10 @@ Resource = dict[str, Any]
 
 # A name of its own: listeners may have such a filter too, and a route's part goes to every filter of the name.
 CLEANING = "envoy.filters.http.header_mutation/claims"
+_FOUND = {
+    "config_source": paths.config_source("filters", edge_tokens.FILTER),
+    "type_urls": [http.message("jwt_authn", "JwtAuthentication")["@type"]],
+}
 ACCEPTED = Verdict(True, "Accepted", "Policy has been accepted.")
 
 
@@ -56,19 +60,29 @@ def translate(world: World, policy: Object, backends: Backends) -> Security:
 
 
 def filters(security: list[Security]) -> list[Resource]:
-    """Envoy Gateway's order: CORS, as a preflight carries no token, then who asks elsewhere, API keys, tokens, bodies, rules."""
-    made = [http.http_filter("cors")]  # always: a filter that comes or goes ends the connections of a listener
-    if any(CLEANING in one.per_route for one in security):
-        made.append({**http.http_filter("header_mutation"), "name": CLEANING})
+    """Envoy Gateway's order: CORS, as a preflight carries no token, then who asks elsewhere, API keys, tokens, bodies, rules.
+
+    All but those that ask elsewhere are always there: a filter that comes or goes ends a listener's connections, and until they
+    end, they have the filters of before and the routes of now. What those routes name is in the one filter of all connections.
+    """
     own = {item["name"]: item for one in security for item in one.asking}
-    made += [own[name] for name in sorted(own)]
-    if any(api_keys.FILTER in one.per_route for one in security):
-        made.append(api_keys.http_filter())
+    return [
+        http.http_filter("cors"),
+        {**http.http_filter("header_mutation"), "name": CLEANING},
+        *(own[name] for name in sorted(own)),
+        api_keys.http_filter(),
+        {"name": edge_tokens.FILTER, "config_discovery": _FOUND},
+        request_buffer.http_filter(),
+        http.http_filter("rbac"),
+    ]
+
+
+def tokens(security: list[Security]) -> dict[str, Resource]:
+    """The JWT filter of every listener, by its name."""
     providers = {name: config for one in security for name, config in one.providers.items()}
     requirements = {name: config for one in security for name, config in one.requirement.items()}
-    if providers:
-        made.append(http.http_filter("jwt_authn", providers=providers, requirement_map=requirements))
-    return [*made, request_buffer.http_filter(), http.http_filter("rbac")]
+    made = http.http_filter("jwt_authn", providers=providers, requirement_map=requirements)
+    return {edge_tokens.FILTER: made}
 
 
 def _translated(world: World, policy: Object, backends: Backends) -> Security:

@@ -1,6 +1,6 @@
 """xDS resource names → the files they live in, relative to the folder of their Envoy.
 
-Route tables, endpoints and secrets have one file per resource, because Envoy's filesystem subscriptions expect it.
+Route tables, endpoints, filters and secrets have one file per resource, because Envoy's filesystem subscriptions expect it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 import re
 from typing import Any
 
-_FOLDERS = {"routes": "rds", "endpoints": "eds", "secrets": "sds"}
+_FOLDERS = {"routes": "rds", "endpoints": "eds", "filters": "ecds", "secrets": "sds"}
 
 
 def file_of(resources: str, name: str) -> str:

@@ -48,7 +48,7 @@ def warming(found: dict[str, str]) -> bool:
 
 
 def versions(found: dict[str, str]) -> dict[str, str]:
-    """`cds`, `lds`, and each route table and endpoint set by name → the version in force."""
+    """`cds`, `lds`, and each route table, filter and endpoint set by name → the version in force."""
     seen = {
         "cds": found.get("cluster_manager.cds.version_text", ""),
         "lds": found.get("listener_manager.lds.version_text", ""),
@@ -56,6 +56,8 @@ def versions(found: dict[str, str]) -> dict[str, str]:
     for name, value in found.items():
         if table := re.fullmatch(r"http\..*?\.rds\.(.*)\.version_text", name):
             seen[f"routes/{table[1]}"] = value
+        elif extension := re.fullmatch(r".*extension_config_discovery\.http_filter\.(.*)\.version_text", name):
+            seen[f"filters/{extension[1]}"] = value
         elif cluster := re.fullmatch(r"cluster\.(.*)\.version_text", name):
             seen[f"endpoints/{cluster[1]}"] = value
     return seen

