@@ -15,6 +15,8 @@ _REGEXES = {"re2.max_program_size.error_level": 32768}
 # Who takes most of its first 500 requests back loses its connection. Behind another proxy that would be everybody's: there
 # the edge, which counts each client by itself, has seen to it before.
 _FOR_PEERS = {"overload.premature_reset_total_stream_count": 2**31}
+# What a crowd's requests took goes back to the machine, which is the models' too: the allocator would keep it.
+_GIVEN_BACK = {"bytes_to_release": 8 << 20, "memory_release_interval": "1s"}
 
 
 def bootstrap(node: str, cluster: str, admin_socket: str, stats_port: int, *, in_mesh: bool) -> dict[str, Any]:
@@ -27,6 +29,7 @@ def bootstrap(node: str, cluster: str, admin_socket: str, stats_port: int, *, in
         "node": {"id": node, "cluster": cluster},
         "admin": {"address": pipe},
         "layered_runtime": _runtime(_REGEXES | (_FOR_PEERS if in_mesh else {})),
+        "memory_allocator_manager": _GIVEN_BACK,
         "stats_flush_interval": "1s",  # histograms stand still in between, and Prometheus asks every second
         "dynamic_resources": {
             "cds_config": {"path_config_source": {"path": "./cds.json"}, "resource_api_version": "V3"},
