@@ -84,22 +84,11 @@ def translate(
     own = {listener["port"]: ports[container_port(listener["port"])] for listener in gateway["spec"]["listeners"]}
     clients = client_policies.govern(world, gateway)
     Listeners(world, gateway, judged, served, ranked, filters, clients.by_listener, proxy).into(made, own)
-    return Edge(
-        Snapshot(
-            made["clusters"],
-            {},
-            made["listeners"],
-            made["routes"],
-            made["secrets"],
-            filters=edge_security.tokens(list(security.values())),
-        ),
-        found,
-        [Spoken(one.policy, "", {"Accepted": one.verdict}) for one in security.values()]
-        + [Spoken(policy, "", found) for policy, found in edge_traffic.judged(policies, gateway, served)]
-        + clients.spoken,
-        judged,
-        world.asked,
-    )
+    spoken = [Spoken(one.policy, "", {"Accepted": one.verdict}) for one in security.values()]
+    spoken += [Spoken(policy, "", found) for policy, found in edge_traffic.judged(policies, gateway, served)]
+    filter_sets = edge_security.tokens(list(security.values()))
+    snapshot = Snapshot(made["clusters"], {}, made["listeners"], made["routes"], made["secrets"], filters=filter_sets)
+    return Edge(snapshot, found, spoken + clients.spoken, judged, world.asked)
 
 
 def editions(world: World, names: Collection[str]) -> dict[str, Hashable]:

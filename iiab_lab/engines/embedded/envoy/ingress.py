@@ -13,7 +13,7 @@ from .guard import Guard
 from .indexed import Indexed
 from .snapshot import Snapshot
 from .virtual_routes import Way
-from .world import World, secret_text, spiffe
+from .world import IDENTITY, World, secret_text, spiffe
 
 Resource = dict[str, Any]
 
@@ -50,7 +50,7 @@ def translate(
     for gateway in _gateways(world, pod.object):
         for server in gateway["spec"].get("servers") or ():
             own = _own_port(world, pod, server["port"]["number"])
-            tls = _server_secrets(world, pod.object, server, secrets)
+            tls = _server_tls(world, pod.object, server, secrets, identity)
             if own is None or tls is None:
                 continue
             table = f"{server['port']['name']}.{gateway['metadata']['name']}.{gateway['metadata']['namespace']}"
@@ -98,12 +98,16 @@ def _own_port(world: World, pod: sidecar.Pod, number: int) -> int | None:
     return pod.ports.get(number)
 
 
-def _server_secrets(world: World, pod: Object, server: Object, secrets: Resource) -> Resource | None:
-    """The transport socket of a server; None while its Secret is not there."""
+def _server_tls(
+    world: World, pod: Object, server: Object, secrets: Resource, identity: sidecar.Identity
+) -> Resource | None:
+    """The transport socket of a server; None while its Secret is not there. ISTIO_MUTUAL is by the mesh's own certificates."""
     tls = server.get("tls") or {}
     if not tls:
         return {}
-    name = tls["credentialName"]
+    if tls.get("mode") == "ISTIO_MUTUAL":
+        return {"transport_socket": http.downstream_tls(IDENTITY, identity.root)}
+    name = tls.get("credentialName", "")
     key = Key(pod["metadata"]["namespace"], name)
     chain, private, beside = (secret_text(world, key, field) for field in ("tls.crt", "tls.key", "ca.crt"))
     ca = secret_text(world, Key(key.namespace, f"{name}-cacert"), "ca.crt") or beside

@@ -154,7 +154,8 @@ def test_a_body_of_another_kind_is_415(wire: Wire, maps: str, kind: str) -> None
 
 
 def test_a_patch_of_another_kind_is_415_and_says_which_are_taken(wire: Wire, maps: str) -> None:
-    found = status(wire("PATCH", f"{maps}/kube-root-ca.crt", b"{}", JSON), 415)
+    assert wire("POST", maps, b'{"metadata": {"name": "there"}}', JSON)[0] == 201
+    found = status(wire("PATCH", f"{maps}/there", b"{}", JSON), 415)
     assert "application/merge-patch+json" in found["message"] and found["reason"] == "UnsupportedMediaType"
 
 
