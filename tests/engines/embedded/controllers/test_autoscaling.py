@@ -135,6 +135,7 @@ async def test_the_hpa_class_is_scaled_by_a_horizontal_pod_autoscaler(w: World) 
         "name": "cpu",
         "target": {"type": "Utilization", "averageUtilization": 50},
     }
-    await w.until(lambda: condition(w.get(POD_AUTOSCALER, NAME), "Ready") == ("True", ""))
+    # The HorizontalPodAutoscaler may have looked before both Pods were there; it looks again in 15 s.
+    await w.passes(60, lambda: condition(w.get(POD_AUTOSCALER, NAME), "Ready") == ("True", ""))
     assert KEY not in w.load.capacities and replicas(w) == 2
     await w.until(lambda: leads_to(w) == {"iris"}, lambda: leads_to(w))
