@@ -90,6 +90,7 @@ def test_an_unsupported_storage_scheme_is_refused_with_the_choices(lab: Lab, man
 
     eventually(lambda: "pvc://" in failure(), 60)
     lab.kubectl("delete", "isvc", "bad", "-n", "tenant-c")
+    eventually(lambda: "bad" not in lab.kubectl("get", "pods", "-n", "tenant-c").stdout, 60)
 
 
 def test_a_taken_port_names_its_owner_and_the_flag(tmp_path: Path) -> None:
