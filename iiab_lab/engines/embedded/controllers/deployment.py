@@ -56,7 +56,7 @@ class DeploymentController:
         """A template that comes back, as by `kubectl rollout undo`, is a new revision."""
         said = {_REVISION: str(max(_revision(current), before + 1))}
         for obj in (current, deployment):
-            meta = {name: obj["metadata"][name] for name in ("name", "namespace")} | {"annotations": said}
+            meta = {name: obj["metadata"][name] for name in ("name", "namespace", "uid")} | {"annotations": said}
             if annotations_of(obj).get(_REVISION) != said[_REVISION]:
                 await self._client.apply({name: obj[name] for name in ("apiVersion", "kind")} | {"metadata": meta})
 
@@ -155,7 +155,7 @@ def _replica_set(deployment: Object, hashed: str) -> Object:
 
 
 def _sized(replica_set: Object, size: int) -> Object:
-    meta = {name: replica_set["metadata"][name] for name in ("name", "namespace")}
+    meta = {name: replica_set["metadata"][name] for name in ("name", "namespace", "uid")}
     return {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",

@@ -125,7 +125,7 @@ class GarbageCollector:
 
 
 def _meta(kind: Kind, obj: Object, **changed: object) -> Object:
-    names = {name: obj["metadata"][name] for name in ("name", "namespace") if name in obj["metadata"]}
+    names = {name: obj["metadata"][name] for name in ("name", "namespace", "uid") if name in obj["metadata"]}
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": names | changed}
 
 

@@ -109,7 +109,7 @@ class HorizontalPodAutoscalerController:
         if made.replicas == current:
             return []
         size = f"New size: {made.replicas}; reason: {made.why}"
-        meta = {name: target["metadata"][name] for name in ("name", "namespace")}
+        meta = {name: target["metadata"][name] for name in ("name", "namespace", "uid")}
         kind = {name: target[name] for name in ("apiVersion", "kind")}
         try:
             await self._client.apply(kind | {"metadata": meta, "spec": target["spec"] | {"replicas": made.replicas}})

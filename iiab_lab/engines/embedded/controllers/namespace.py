@@ -57,6 +57,7 @@ class NamespaceController:
         await self._processes.forget(key.name)
         meta = {
             "name": key.name,
+            "uid": namespace["metadata"]["uid"],
             "finalizers": [f for f in namespace["metadata"].get("finalizers", ()) if f != CONTENTS],
         }
         await self._client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})

@@ -120,6 +120,7 @@ class PodController:
                         "metadata": {
                             "name": meta["name"],
                             "namespace": meta["namespace"],
+                            "uid": meta["uid"],
                             "annotations": {PORTS: written},
                         },
                     }

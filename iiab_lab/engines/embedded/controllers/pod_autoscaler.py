@@ -149,7 +149,7 @@ class PodAutoscalerController:
 
     async def _resize(self, deployment: Object, replicas: int | None) -> None:
         if replicas is not None:
-            meta = {name: deployment["metadata"][name] for name in ("name", "namespace")}
+            meta = {name: deployment["metadata"][name] for name in ("name", "namespace", "uid")}
             spec = deployment["spec"] | {"replicas": replicas}
             await self._client.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
 

@@ -36,7 +36,12 @@ class RevisionLabelsController:
         wanted = routing_state.wanted(revision, routed)
         if wanted == routing_state.state(revision) or (not routed and self._is_moving(routes, revision)):
             return None
-        meta = {"name": key.name, "namespace": key.namespace, "labels": {KN_ROUTING_STATE: wanted}}
+        meta = {
+            "name": key.name,
+            "namespace": key.namespace,
+            "uid": revision["metadata"]["uid"],
+            "labels": {KN_ROUTING_STATE: wanted},
+        }
         meta["annotations"] = {KN_ROUTING_STATE_MODIFIED: rfc3339(self._clock.now())}
         await self._client.apply({field: revision[field] for field in ("apiVersion", "kind")} | {"metadata": meta})
         return None

@@ -45,8 +45,12 @@ class LocalClient:
         return (await self._store.create(self._kind(obj), _copy(obj), writer=_WRITER)).shared
 
     async def apply(self, obj: Object) -> Object:
+        """Creates what is not there; but what says its uid means that very object, which may be gone by now: 404."""
         kind, key = self._kind(obj), key_of(obj)
         current, said = self._store.latest(kind, key), self._said.get((kind, key))
+        uid = obj["metadata"].get("uid")
+        if uid and (current is None or current.shared["metadata"]["uid"] != uid):
+            raise ApiError(404, "NotFound", f'{kind.resource} "{key.name}" not found')
         if current is None:
             return await self.create(obj)
         if said and said.wanted == obj and said.became == _lasting(current.shared) and self._is_durable(kind, current):

@@ -44,6 +44,6 @@ def _row(road: str, what: str, layer: str, send: partial[Send]) -> Row:
 ROWS = (
     Row("metrics", "everybody's Prometheus", _everybody, (EDGE,), ("401", "403")),
     *(_row("metrics", what, METRICS, partial(_viewed, call)) for what, call in _CALLS.items()),
-    _row("logs", "all of a tenant's logs", MANAGEMENT, partial(_told, "/api/logs?namespace=<owner>&lines=1000", "<pod>")),
+    _row("logs", "all of a tenant's logs", MANAGEMENT, partial(_told, "/api/logs?namespace=<owner>&lines=20", "<pod>")),
     _row("audit", "a tenant's trail", MANAGEMENT, partial(_told, "/api/audit?limit=1000", '"actor_tenant":"<owner>"')),
 )  # fmt: skip

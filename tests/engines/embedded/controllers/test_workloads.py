@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from iiab_lab.engines.embedded.objects.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -14,6 +16,7 @@ from iiab_lab.engines.embedded.objects.kinds import (
     Key,
 )
 from iiab_lab.engines.embedded.objects.meta import Object
+from iiab_lab.errors import ApiError
 
 from .world import World, condition, in_world
 
@@ -249,3 +252,18 @@ async def test_who_is_confined_and_what_is_its_own_to_write(w: World) -> None:
         "/r": True,
     }
     assert w.machine.specs["theirs", "main"].ports == (8080,)
+
+
+@in_world()
+async def test_what_was_deleted_meanwhile_is_not_made_anew_by_who_meant_it(w: World) -> None:
+    """A controller that had read it writes later: the object would come back without its owner, and stay."""
+    await deployed(w)
+    (held,) = await w.until(lambda: w.client.list(REPLICA_SET, "here"))
+    await w.client.delete(DEPLOYMENT, Key("here", "web"))
+    await w.until(lambda: not w.client.list(REPLICA_SET, "here"))
+    own = {name: held[name] for name in ("apiVersion", "kind", "spec")}
+    meta = {name: held["metadata"][name] for name in ("name", "namespace", "uid")}
+    with pytest.raises(ApiError, match="not found"):
+        await w.client.apply(own | {"metadata": meta})
+    await w.until(lambda: not w.client.list(POD, "here"))
+    assert w.client.list(REPLICA_SET, "here") == []
