@@ -27,6 +27,7 @@ from ..security import hostile, intruder
 from ..security.attack import SIDECAR, Outcome
 from ..security.doors import Place
 from ..security.stage import ADMIN, Stage
+from ..served import Served
 
 _STORED = ("serving.kserve.io/v1beta1", "InferenceService")
 _CERTIFIED, _PORT = "workload.mesh.local", "8080"
@@ -162,12 +163,9 @@ class Estate(Stage):
 
     @cached_property
     def pods(self) -> dict[str, str]:
-        """tenant → a Pod of its model."""
-        label = "serving.kserve.io/inferenceservice"
-        return {
-            tenant: str(self.target.kube.list("v1", "Pod", self.namespaces[tenant], f"{label}={self.model(tenant)}")[0]["metadata"]["name"])
-            for tenant in self.models
-        }  # fmt: skip
+        """tenant → a Pod of its model: not one that an earlier stage left, and that is on its way out."""
+        served = {tenant: Served(self.target, self.model(tenant), self.namespaces[tenant]) for tenant in self.models}
+        return {tenant: str(one.pods[0]["metadata"]["name"]) for tenant, one in served.items()}
 
     def identity(self, tenant: str) -> str:
         """By which its workloads are known in the mesh."""
